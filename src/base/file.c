@@ -1,0 +1,294 @@
+/* Files and directories: see file.h. */
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+
+int write_all(int fd, const void *data, size_t n)
+{
+	const char *at = data;
+
+	while (n > 0) {
+		ssize_t w = write(fd, at, n);
+
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w < 0)
+			return -errno;
+		at += w;
+		n -= (size_t) w;
+	}
+	return 0;
+}
+
+char *path_join(const char *a, const char *b)
+{
+	return xasprintf("%s/%s", a, b);
+}
+
+static char *dir_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return xstrdup(".");
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t) (slash - path));
+}
+
+static char *temporary_beside(const char *path)
+{
+	_cleanup_(freep) char *dir = dir_of(path);
+	const char *slash = strrchr(path, '/');
+	uint32_t r = 0;
+
+	(void) getrandom(&r, sizeof r, GRND_NONBLOCK);
+	return xasprintf("%s/.%s.%08" PRIx32 ".tmp", dir, slash ? slash + 1 : path, r);
+}
+
+static int sync_dir_of(const char *path)
+{
+	_cleanup_(freep) char *dir = dir_of(path);
+	_cleanup_(closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int file_replace(const char *path, const void *data, size_t n, mode_t mode, struct err **e)
+{
+	_cleanup_(freep) char *tmp = temporary_beside(path);
+	_cleanup_(closep) int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return err_set(e, -errno, "creating %s: %m", tmp);
+	r = write_all(fd, data, n);
+	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
+		r = -errno;
+	if (r < 0) {
+		(void) unlink(tmp);
+		return err_set(e, r, "writing %s: %s", path, strerror(-r));
+	}
+	r = sync_dir_of(path);
+	return r < 0 ? err_set(e, r, "writing %s: %s", path, strerror(-r)) : 0;
+}
+
+static int read_fd(int fd, const char *path, size_t max, char **ret, size_t *ret_n, struct err **e)
+{
+	struct strb b = STRB(max);
+	char buf[16384];
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(fd, &st) < 0)
+		return err_set(e, -errno, "reading %s: %m", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERR_REFUSED, "%s is not a regular file", path);
+	while ((n = read(fd, buf, sizeof buf)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int r = err_set(e, -errno, "reading %s: %m", path);
+
+			strb_done(&b);
+			return r;
+		}
+		if (strb_add(&b, buf, (size_t) n) < 0) {
+			strb_done(&b);
+			return err_set(e, ERR_REFUSED, "%s is larger than %zu bytes", path, max);
+		}
+	}
+	if (ret_n)
+		*ret_n = b.len;
+	*ret = strb_take(&b);
+	return 0;
+}
+
+int file_read(const char *path, size_t max, char **ret, size_t *n, struct err **e)
+{
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return err_set(e, -errno, "reading %s: %m", path);
+	return read_fd(fd, path, max, ret, n, e);
+}
+
+int open_beneath(int dir, const char *path, int flags, mode_t mode, struct err **e)
+{
+	struct open_how how = { .flags = (unsigned) flags | O_CLOEXEC,
+				.mode = flags & O_CREAT ? mode : 0,
+				.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
+	int fd, tries = 64;
+
+	do
+		fd = (int) syscall(SYS_openat2, dir, path, &how, sizeof how);
+	while (fd < 0 && errno == EAGAIN && --tries); /* something was renamed meanwhile */
+	if (fd < 0 && errno == EXDEV)
+		return err_set(e, ERR_REFUSED, "'%s' leads out of the app's directory", path);
+	return fd >= 0 ? fd : err_set(e, -errno, "opening '%s': %m", path);
+}
+
+int file_read_beneath(int dir, const char *path, size_t max, char **ret, size_t *n, struct err **e)
+{
+	_cleanup_(closep) int fd = open_beneath(dir, path, O_RDONLY | O_NONBLOCK, 0, e);
+
+	return fd < 0 ? fd : read_fd(fd, path, max, ret, n, e);
+}
+
+bool file_exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}
+
+bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int dir_make(const char *path, mode_t mode, struct err **e)
+{
+	_cleanup_(freep) char *parent = NULL;
+
+	if (mkdir(path, mode) == 0)
+		return chmod(path, mode) < 0 ? err_set(e, -errno, "making %s: %m", path) : 0;
+	if (errno == EEXIST && is_dir(path))
+		return 0;
+	if (errno != ENOENT)
+		return err_set(e, -errno, "making %s: %m", path);
+	parent = dir_of(path);
+	int r = dir_make(parent, mode, e);
+	if (r < 0)
+		return r;
+	return mkdir(path, mode) < 0 && errno != EEXIST ? err_set(e, -errno, "making %s: %m", path) : 0;
+}
+
+/* Removes what is below an open directory; closes it. */
+static int remove_below(int fd)
+{
+	DIR *d = fdopendir(fd);
+	struct dirent *at;
+	int r = 0;
+
+	if (!d) {
+		r = -errno;
+		(void) close(fd);
+		return r;
+	}
+	while (r == 0 && (at = readdir(d))) {
+		if (str_eq(at->d_name, ".") || str_eq(at->d_name, ".."))
+			continue;
+		if (unlinkat(dirfd(d), at->d_name, 0) == 0 || errno == ENOENT)
+			continue;
+		if (errno != EISDIR && errno != EPERM) {
+			r = -errno;
+			break;
+		}
+		int sub = openat(dirfd(d), at->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub < 0 && errno == EACCES && fchmodat(dirfd(d), at->d_name, 0700, 0) == 0)
+			sub = openat(dirfd(d), at->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (sub < 0) {
+			r = -errno;
+			break;
+		}
+		(void) fchmod(sub, 0700); /* Go's module cache is read-only */
+		r = remove_below(sub);
+		if (r == 0 && unlinkat(dirfd(d), at->d_name, AT_REMOVEDIR) < 0)
+			r = -errno;
+	}
+	(void) closedir(d);
+	return r;
+}
+
+int tree_remove(const char *path, struct err **e)
+{
+	int r, fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0) {
+		if (errno == ENOENT)
+			return 0;
+		r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	} else {
+		r = remove_below(fd);
+		if (r == 0 && rmdir(path) < 0 && errno != ENOENT)
+			r = -errno;
+	}
+	return r < 0 ? err_set(e, r, "removing %s: %s", path, strerror(-r)) : 0;
+}
+
+int dir_list(const char *path, struct strv *ret, struct err **e)
+{
+	DIR *d = opendir(path);
+	struct dirent *at;
+
+	if (!d)
+		return errno == ENOENT ? 0 : err_set(e, -errno, "listing %s: %m", path);
+	while ((at = readdir(d)))
+		if (!str_eq(at->d_name, ".") && !str_eq(at->d_name, ".."))
+			strv_push(ret, xstrdup(at->d_name));
+	(void) closedir(d);
+	strv_sort(ret);
+	return 0;
+}
+
+int link_replace(const char *target, const char *path, struct err **e)
+{
+	_cleanup_(freep) char *tmp = temporary_beside(path);
+	int r = 0;
+
+	if (symlink(target, tmp) < 0 || rename(tmp, path) < 0)
+		r = -errno;
+	else
+		r = sync_dir_of(path);
+	if (r < 0)
+		(void) unlink(tmp);
+	return r < 0 ? err_set(e, r, "linking %s to %s: %s", path, target, strerror(-r)) : 0;
+}
+
+int file_lock(const char *path, bool wait, struct err **e)
+{
+	_cleanup_(closep) int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int r;
+
+	if (fd < 0)
+		return err_set(e, -errno, "opening %s: %m", path);
+	do
+		r = flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? err_set(e, -errno, "locking %s: %m", path) : take_fd(&fd);
+}
+
+char *exe_dir(void)
+{
+	char buf[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", buf, sizeof buf - 1);
+
+	if (n <= 0)
+		return xstrdup(".");
+	buf[n] = '\0';
+	return dir_of(buf);
+}
+
+char *find_program(const char *name, const char *path)
+{
+	_cleanup_(strv_done) struct strv dirs = { 0 };
+
+	if (strchr(name, '/'))
+		return access(name, X_OK) == 0 ? xstrdup(name) : NULL;
+	strv_split(&dirs, path ? path : "", ":");
+	for (size_t i = 0; i < dirs.n; i++) {
+		_cleanup_(freep) char *at = path_join(dirs.v[i], name);
+
+		if (access(at, X_OK) == 0 && !is_dir(at))
+			return TAKE(at);
+	}
+	return NULL;
+}

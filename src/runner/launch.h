@@ -1,0 +1,28 @@
+/*
+ * Turning this process into a command of a release: environment, working directory, sandbox. The supervisor's
+ * child, `run` and the hooks of a deployment all go this way.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "plan/spec.h"
+
+struct launch {
+	const struct spec *spec;
+	const char *command;      /* given to /bin/sh -c; or NULL, with */
+	char *const *argv;        /* a program (argv[0] absolute) and its arguments */
+	const char *cwd;          /* NULL: the spec's */
+	struct env extra;         /* PORT, PROC_TYPE ...: wins over the spec's environment */
+	struct strv write, read;  /* shown besides what the spec shows (a build's deps/HASH and cache) */
+};
+
+/* The argument vector and environment to execute, for proc_start(). */
+void launch_compose(const struct launch *l, struct strv *argv, struct strv *envp);
+/* Replaces this process; returns only on failure. */
+int launch_exec(const struct launch *l, struct err **e);
+
+/*
+ * `slipwayd instance ROOT APP VERSION SERVICE ORDINAL PORT`: opens the log FIFO for 1 and 2, sets what is
+ * inherited, and becomes the service's command. Only the supervisor starts it. Returns an exit status.
+ */
+int launch_instance(char **argv, struct err **e);

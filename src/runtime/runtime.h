@@ -1,0 +1,66 @@
+/*
+ * Runtimes: a language's way to install dependencies and start. A runtime says what is to be done; deploy/ does
+ * it in the sandbox. Dependencies go to envs/APP/deps/HASH, one directory per hash of all inputs.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/env.h"
+#include "base/err.h"
+#include "base/problem.h"
+#include "base/str.h"
+#include "plan/plan.h"
+
+struct runtime_input {
+	const char *src;         /* absolute path of the checkout */
+	int dir;                 /* the same, open */
+	const struct env *env;   /* settings (NODE_VERSION ...) as the build sees them */
+	const char *tool_path;   /* where programs are looked for */
+	const struct plan *plan; /* services are known; runtime is not yet */
+};
+
+/* One command of a build, run in the sandbox in order; a non-zero exit fails the deployment. */
+struct build_step {
+	char *title;        /* "installing requirements.txt" */
+	struct strv argv;   /* argv[0] absolute */
+	char *cwd;          /* absolute */
+	bool may_fail;      /* the next step runs instead when this one fails (fallback); otherwise it is skipped */
+};
+
+/* What a runtime wants done for one release. */
+struct build {
+	char *hash;              /* of all inputs and the runtime's version; NULL: needs no deps directory */
+	bool is_per_release;     /* the project installs itself: src is an input, deps/HASH is for this release alone */
+	struct build_step *deps; /* fill deps/HASH; skipped when it is complete */
+	size_t n_deps;
+	struct build_step *steps;/* run in src for every new release */
+	size_t n_steps;
+	struct env env;          /* added to the app's environment below ENV and settings: PATH, VIRTUAL_ENV ...;
+	                            values may use $PATH of the base */
+	struct strv links;       /* "NAME=TARGET": symbolic links made in src before the steps (node_modules) */
+	struct strv read;        /* paths outside the system that the app and the build must see (toolchains) */
+};
+
+struct runtime_ops {
+	const char *name;  /* "python", as in the plan */
+	const char *label; /* "Python", as in "Python app detected." */
+	/*
+	 * Does the directory hold an app of this runtime, and are its tools there? 1: yes. 0: no. 0 with *missing set
+	 * (to be freed): yes, but tools are missing; it names them and what to install.
+	 */
+	int (*detect)(const struct runtime_input *in, char **missing);
+	/* Fills in *ret (released with build_done()). deps_parent: envs/APP/deps, absolute; the directory is
+	 * deps_parent/HASH. Runs nothing but version queries. */
+	int (*plan)(struct build *ret, const struct runtime_input *in, const char *deps_parent, struct err **e);
+};
+
+/*
+ * The first runtime of Piku's table that fits (spec section 9). A marker whose tools are missing falls through to
+ * another language only with a warning; nothing else fitting is ERR_REFUSED or ERR_MISSING naming what was looked
+ * for and what is missing.
+ */
+int runtime_detect(const struct runtime_ops **ret, const struct runtime_input *in, struct problems *problems,
+		   struct err **e);
+const struct runtime_ops *runtime_find(const char *name); /* NULL: none */
+void build_done(struct build *b);

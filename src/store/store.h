@@ -1,0 +1,31 @@
+/*
+ * The store: state.db in SQLite (WAL, synchronous=FULL, STRICT tables, migrations by user_version). All SQL is
+ * in this folder, one file per entity. The store keeps what happened; what operators set lies in files.
+ */
+#pragma once
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/field.h"
+
+struct store {
+	sqlite3 *db;
+};
+
+/*
+ * Opens the store at path. may_create: makes and migrates it; otherwise a missing store is ERR_NOT_FOUND, and one
+ * of another schema version is ERR_REFUSED with what to do. A corrupted file is ERR_REFUSED too.
+ */
+int store_open(struct store *ret, const char *path, bool may_create, struct err **e);
+void store_close(struct store *st); /* for _cleanup_() */
+
+struct tx {
+	struct store *st; /* NULL: nothing to roll back */
+};
+int tx_begin(struct tx *tx, struct store *st, struct err **e); /* BEGIN IMMEDIATE */
+int tx_commit(struct tx *tx, struct err **e);
+void tx_end(struct tx *tx); /* for _cleanup_(): rolls back what was not committed */
