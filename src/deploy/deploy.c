@@ -1,0 +1,221 @@
+/* Runs the steps of one deployment, journalled, and undoes them in reverse when one fails. */
+#include "deploy/deploy.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "deploy/deploy-internal.h"
+#include "store/event.h"
+
+static const struct step deploy_steps[] = {
+	{ "fetch", step_fetch, undo_fetch },    { "plan", step_plan, NULL },
+	{ "build", step_build, NULL },          { "stage", step_stage, NULL },
+	{ "start", step_start, undo_start },    { "check", step_check, NULL },
+	{ "switch", step_switch, undo_switch }, { "record", step_record, NULL },
+	{ "retire", step_retire, NULL },        { NULL },
+};
+
+/* A release that is there already: rolled back to, restarted or started. */
+static const struct step activate_steps[] = {
+	{ "plan", step_load, NULL },
+	{ "start", step_start, undo_start },
+	{ "check", step_check, NULL },
+	{ "switch", step_switch, undo_switch },
+	{ "record", step_record, NULL },
+	{ "retire", step_retire, NULL },
+	{ NULL },
+};
+
+static const struct step scale_steps[] = {
+	{ "plan", step_scale_load, NULL },
+	{ "start", step_start, undo_scale },
+	{ "check", step_check, NULL },
+	{ "switch", step_scale_switch, NULL },
+	{ NULL },
+};
+
+static const struct step stop_steps[] = { { "switch", step_stop, NULL }, { NULL } };
+static const struct step destroy_steps[] = { { "switch", step_destroy, NULL }, { NULL } };
+
+static const struct deploy_kind kinds[] = {
+	{ "deploy", "Deploying", deploy_steps },     { "rollback", "Rolling back", activate_steps },
+	{ "restart", "Restarting", activate_steps }, { "start", "Starting", activate_steps },
+	{ "scale", "Scaling", scale_steps },         { "stop", "Stopping", stop_steps },
+	{ "destroy", "Destroying", destroy_steps },
+};
+
+const struct deploy_kind *deploy_kind_find(const char *name)
+{
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		if (str_eq(kinds[i].name, name))
+			return &kinds[i];
+	return NULL;
+}
+
+/* PIKU_AUTO_RESTART=false: the release is built and recorded, what runs is left alone. */
+static bool is_wanted(const struct deploy *d, const struct step *s)
+{
+	static const char *const activation[] = { "start", "check", "switch", "retire" };
+
+	for (size_t i = 0; !d->is_activated && i < COUNT(activation); i++)
+		if (str_eq(activation[i], s->name))
+			return false;
+	return true;
+}
+
+static int run_step(struct deploy *d, const struct step *s, struct err **e)
+{
+	int64_t began = monotonic_ms();
+	int r = store_step_begin(&d->store, d->row.id, s->name, e);
+
+	if (r < 0)
+		return r;
+	r = s->run(d, e);
+	if (r < 0)
+		return r;
+	report_step(d, s->name, monotonic_ms() - began);
+	return store_step_end(&d->store, d->row.id, s->name, "done", e);
+}
+
+/* Undoes the first n steps, last first. What cannot be undone is said and the rest goes on. */
+static void undo_steps(struct deploy *d, size_t n)
+{
+	for (size_t i = n; i-- > 0;) {
+		const struct step *s = &d->kind->steps[i];
+		_cleanup_(err_freep) struct err *e = NULL;
+
+		if (s->undo && s->undo(d, &e) < 0) {
+			_cleanup_(freep) char *why = err_text(e);
+
+			say_warning("undoing %s: %s", s->name, why);
+			continue;
+		}
+		(void) store_step_end(&d->store, d->row.id, s->name, "undone", NULL);
+	}
+}
+
+static int end(struct deploy *d, const char *state, const char *error, int status, struct err **e)
+{
+	_cleanup_(freep) char *detail =
+		d->version ? xasprintf("v%ld%s%s", d->version, error ? ": " : "", error ? error : "")
+			   : xstrdup(error);
+	bool is_gone = str_eq(d->row.kind, "destroy") && status == 0; /* with its app, the row too */
+	int r = is_gone ? 0 : store_deployment_end(&d->store, d->row.id, state, error, status, e);
+
+	(void) fflush(stdout);
+	if (r < 0)
+		return r;
+	(void) store_event_add(&d->store, d->row.app, d->row.by, d->row.kind, detail, state, NULL);
+	return status;
+}
+
+static int fail(struct deploy *d, size_t at, const struct err *why, struct err **e)
+{
+	const char *step = d->kind->steps[at].name;
+	_cleanup_(freep) char *text = err_text(why), *error = xasprintf("%s: %s", step, text);
+	int status = err_exit_status(why ? why->code : 0);
+
+	(void) store_step_end(&d->store, d->row.id, step, "failed", NULL);
+	undo_steps(d, at + 1);
+	report_failure(d, step, why, d->is_touched);
+	return d->is_touched ? end(d, "rolled back", error, 6, e) : end(d, "failed", error, status, e);
+}
+
+/* Runs the steps from number `from` on. */
+static int run_from(struct deploy *d, size_t from, struct err **e)
+{
+	int64_t began = monotonic_ms();
+
+	for (size_t i = from; d->kind->steps[i].name; i++) {
+		_cleanup_(err_freep) struct err *why = NULL;
+
+		if (!is_wanted(d, &d->kind->steps[i]))
+			continue;
+		if (run_step(d, &d->kind->steps[i], &why) < 0)
+			return fail(d, i, why, e);
+	}
+	report_success(d, monotonic_ms() - began);
+	return end(d, "succeeded", NULL, 0, e);
+}
+
+int deploy_run(const char *root, int64_t id, struct err **e)
+{
+	_cleanup_(deploy_done) struct deploy d = { .src_fd = -1 };
+	int r;
+
+	(void) setvbuf(stdout, NULL, _IOLBF, 0);
+	r = deploy_load(&d, root, id, e);
+	if (r >= 0)
+		r = store_deployment_begin(&d.store, id, getpid(), (int64_t) proc_start_time(getpid()), e);
+	if (r < 0)
+		return r;
+	report_begin(&d);
+	return run_from(&d, 0, e);
+}
+
+/* How far a dead deployment had come: the number of steps that began; *done: the first that did not end. */
+static size_t steps_begun(const struct deploy *d, const struct step_row *rows, size_t n, size_t *open)
+{
+	size_t begun = 0;
+
+	*open = 0;
+	for (size_t i = 0; d->kind->steps[i].name; i++) {
+		for (size_t k = 0; k < n; k++) {
+			if (!str_eq(rows[k].name, d->kind->steps[i].name))
+				continue;
+			begun = i + 1;
+			*open = str_eq(rows[k].outcome, "done") ? i + 1 : i;
+		}
+	}
+	return begun;
+}
+
+static size_t step_number(const struct deploy *d, const char *name)
+{
+	size_t i = 0;
+
+	while (d->kind->steps[i].name && !str_eq(d->kind->steps[i].name, name))
+		i++;
+	return i;
+}
+
+int deploy_repair(const char *root, int64_t id, struct err **e)
+{
+	_cleanup_(deploy_done) struct deploy d = { .src_fd = -1 };
+	_cleanup_(err_freep) struct err *why = NULL;
+	struct step_row *rows = NULL;
+	size_t n = 0, begun, open;
+	int r;
+
+	(void) setvbuf(stdout, NULL, _IOLBF, 0);
+	d.is_repair = true;
+	r = deploy_load(&d, root, id, e);
+	if (r >= 0)
+		r = store_step_list(&d.store, id, &rows, &n, e);
+	if (r >= 0)
+		r = store_deployment_begin(&d.store, id, getpid(), (int64_t) proc_start_time(getpid()), e);
+	if (r < 0)
+		return r;
+	begun = steps_begun(&d, rows, n, &open);
+	step_rows_free(rows, n);
+	if (begun > step_number(&d, "switch")) {
+		say("deployment %lld was interrupted: finishing it", (long long) id);
+		r = d.version ? deploy_read_release(&d, &why) : 0;
+		if (r >= 0 && d.plan.app)
+			r = targets_plan(&d, &why);
+		if (r >= 0)
+			return run_from(&d, open, e);
+		return fail(&d, begun - 1, why, e);
+	}
+	say("deployment %lld was interrupted: undoing it", (long long) id);
+	if (begun > 0 && d.version)
+		(void) deploy_read_release(&d, NULL);
+	(void) err_set(&why, ERR_FAILED, "interrupted: its process died");
+	if (begun == 0) {
+		report_failure(&d, "fetch", why, false);
+		return end(&d, "failed", why->msg, 1, e);
+	}
+	return fail(&d, begun - 1, why, e);
+}

@@ -1,0 +1,161 @@
+/* scale, stop and destroy: changes to what runs that make no release. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "deploy/deploy-internal.h"
+#include "plan/root.h"
+#include "store/port.h"
+
+static int apply_counts(struct deploy *d, const json_t *counts, struct err **e)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *) counts, name, value)
+	{
+		struct plan_service *s = plan_find_service(&d->plan, name);
+
+		if (!s)
+			return err_set(e, ERR_REFUSED, "worker type '%s' not present in '%s'", name,
+				       d->row.app);
+		s->instances = (unsigned) json_integer_value(value);
+	}
+	return 0;
+}
+
+int step_scale_load(struct deploy *d, struct err **e)
+{
+	_cleanup_(json_releasep) json_t *args = json_loads(d->row.args ? d->row.args : "{}", 0, NULL);
+
+	if (!d->row.from_version)
+		return err_set(e, ERR_REFUSED, "'%s' was never deployed: git push it first", d->row.app);
+	deploy_set_version(d, (long) d->row.from_version);
+	int r = deploy_read_release(d, e);
+	if (r >= 0)
+		r = apply_counts(d, json_object_get(args, "scale"), e);
+	if (r >= 0)
+		r = targets_plan(d, e);
+	return r;
+}
+
+int undo_scale(struct deploy *d, struct err **e)
+{
+	struct generation g = deploy_generation(d, d->version, d->generation);
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < d->old_plan.n_services; i++)
+		r = deploy_runner(d)->stop(&g, d->old_plan.services[i].name,
+					   d->old_plan.services[i].instances, e);
+	return r;
+}
+
+/* Workers are started here, as in any switch; then the router; then the highest ordinals go. */
+int step_scale_switch(struct deploy *d, struct err **e)
+{
+	_cleanup_(freep) char *path = path_join(d->dir, "plan.json"),
+			      *scaling = root_scaling(d->root, d->row.app);
+	struct generation g = deploy_generation(d, d->version, d->generation);
+	struct strb text = STRB(1 << 20);
+	int r = d->app.is_stopped ? 0 : instances_start(d, false, e);
+
+	if (r >= 0 && !d->app.is_stopped)
+		r = instances_check(d, false, e);
+	if (r >= 0 && !d->app.is_stopped)
+		r = route_new(d, e);
+	for (size_t i = 0; i < d->plan.n_services; i++)
+		(void) strb_addf(&text, "%s:%u\n", d->plan.services[i].name, d->plan.services[i].instances);
+	_cleanup_(freep) char *counts = strb_take(&text);
+
+	if (r >= 0)
+		r = plan_write(&d->plan, path, e);
+	if (r >= 0)
+		r = file_replace(scaling, counts, strlen(counts), 0600, e);
+	for (size_t i = 0; r >= 0 && i < d->plan.n_services; i++) {
+		const struct plan_service *s = &d->plan.services[i];
+
+		r = deploy_runner(d)->stop(&g, s->name, s->instances, e);
+		if (r >= 0 && s->is_routed)
+			r = store_port_trim(&d->store, d->row.app, s->name, s->instances ? s->instances : 1,
+					    e);
+	}
+	return r;
+}
+
+int step_stop(struct deploy *d, struct err **e)
+{
+	_cleanup_(spec_done) struct spec spec = { 0 };
+	int r;
+
+	if (!d->has_old)
+		return err_set(e, ERR_REFUSED, "app '%s' not deployed!", d->row.app);
+	if (d->app.is_stopped)
+		say_detail("app '%s' is already stopped", d->row.app);
+	r = store_app_set_stopped(&d->store, d->row.app, true, e);
+	d->app.is_stopped = true;
+	if (r >= 0)
+		r = route_old(d, e);
+	if (r >= 0)
+		r = instances_stop_old(d, true, e);
+	return r;
+}
+
+/* What destroy takes away; what it keeps is said. */
+static int remove_files(struct deploy *d, bool with_data, struct err **e)
+{
+	static const char *const gone[] = { "apps/%s", "repos/%s",  "envs/%s",      "releases/%s",
+					    "logs/%s", "config/%s", "certs/%s.crt", "certs/%s.key" };
+	static const char *const kept[] = { "data/%s", "cache/%s" };
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < COUNT(gone) + COUNT(kept); i++) {
+		const char *form = i < COUNT(gone) ? gone[i] : kept[i - COUNT(gone)];
+		const char *rest = strstr(form, "%s") + 2;
+		_cleanup_(freep) char *path =
+			root_path(d->root, "%.*s%s%s", (int) (rest - 2 - form), form, d->row.app, rest);
+		bool is_folder = !strchr(form, '.');
+
+		if (access(path, F_OK) < 0)
+			continue;
+		if (i >= COUNT(gone) && !with_data) {
+			(void) printf("==> Preserving folder '%s'\n", path);
+			continue;
+		}
+		(void) printf("--> Removing %s '%s'\n", is_folder ? "folder" : "file", path);
+		r = tree_remove(path, e);
+	}
+	return r;
+}
+
+/* A last copy of the settings: they are the operator's own work (Piku spec 17). */
+static int keep_settings(struct deploy *d, struct err **e)
+{
+	_cleanup_(freep) char *from = root_path(d->root, "config/%s", d->row.app),
+			      *stamp = time_text(now_s());
+	_cleanup_(freep) char *to = root_path(d->root, "backups/destroyed-%s-%s", d->row.app, stamp);
+
+	if (!is_dir(from))
+		return 0;
+	if (rename(from, to) < 0)
+		return err_set(e, -errno, "keeping the settings in %s: %m", to);
+	(void) printf("==> Preserving folder '%s'\n", to);
+	return 0;
+}
+
+int step_destroy(struct deploy *d, struct err **e)
+{
+	_cleanup_(json_releasep) json_t *args = json_loads(d->row.args ? d->row.args : "{}", 0, NULL);
+	_cleanup_(json_releasep) json_t *forget = json_object();
+	const struct router_ops *router = router_find(d->has_old ? d->old_plan.router : d->host.router);
+	int r = router ? router->remove(d->root, &d->host, d->row.app, e) : 0;
+
+	json_put_text(forget, "app", d->row.app);
+	if (r >= 0)
+		r = control_call(&d->control, "forget", forget, NULL, e);
+	if (r >= 0)
+		r = keep_settings(d, e);
+	if (r >= 0)
+		r = remove_files(d, json_flag(args, "data", false), e);
+	return r < 0 ? r : store_app_remove(&d->store, d->row.app, e);
+}

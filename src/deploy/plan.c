@@ -1,0 +1,173 @@
+/* plan: manifest + settings -> plan.json; freezes the settings; reserves ports; validates without a side
+ * effect. */
+#include <errno.h>
+
+#include "base/file.h"
+#include "check/check.h"
+#include "deploy/deploy-internal.h"
+#include "manifest/manifest.h"
+#include "plan/environment.h"
+#include "plan/root.h"
+#include "store/release.h"
+
+static int read_scaling(struct deploy *d, char **ret, struct err **e)
+{
+	_cleanup_(freep) char *path = root_scaling(d->root, d->row.app);
+
+	return file_exists(path) ? file_read(path, 1 << 20, ret, NULL, e) : 0;
+}
+
+static int compile(struct deploy *d, const struct env *env, struct err **e)
+{
+	const struct manifest_ops *manifest = manifest_detect(d->src_fd);
+	_cleanup_(problems_done) struct problems problems = { 0 };
+	_cleanup_(freep) char *scaling = NULL;
+	int r = read_scaling(d, &scaling, e);
+
+	if (r < 0)
+		return r;
+	if (!manifest)
+		return err_set(e, ERR_REFUSED,
+			       "Invalid Procfile for app '%s': there is no %s in its top directory",
+			       d->row.app, manifest_file_names());
+	struct manifest_input in = { d->row.app, d->src_fd, env, scaling, &d->host };
+
+	r = manifest->compile(&d->plan, &in, &problems, e);
+	say_problems(&problems);
+	return r;
+}
+
+static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
+{
+	struct runtime_input in = { d->src, d->src_fd, env, d->host.tool_path, &d->plan };
+	_cleanup_(freep) char *parent = root_path(d->root, "envs/%s/deps", d->row.app);
+	_cleanup_(problems_done) struct problems problems = { 0 };
+	int r = runtime_detect(&d->runtime, &in, &problems, e);
+
+	say_problems(&problems);
+	if (r < 0)
+		return r;
+	say("%s app detected.", d->runtime->label);
+	str_set(&d->plan.runtime, d->runtime->name);
+	r = d->runtime->plan(&d->build, &in, parent, e);
+	if (r >= 0 && d->build.hash)
+		d->deps = path_join(parent, d->build.hash);
+	return r < 0 ? r : store_release_set_runtime(&d->store, d->row.app, d->version, d->runtime->name, e);
+}
+
+/* The copy of the settings that this release was made with; later steps and rollbacks read only the spec. */
+static int freeze_settings(struct deploy *d, struct err **e)
+{
+	_cleanup_(freep) char *from = root_settings(d->root, d->row.app), *text = NULL;
+	_cleanup_(freep) char *to = path_join(d->dir, "settings");
+	int r = file_exists(from) ? file_read(from, 4 << 20, &text, NULL, e) : 0;
+
+	return r < 0 ? r : file_replace(to, text ? text : "", text ? strlen(text) : 0, 0600, e);
+}
+
+static void compose_sandbox(struct deploy *d)
+{
+	struct sandbox *s = &d->spec.sandbox;
+	const char *wish = env_get(&d->operator_env, "SANDBOX"),
+		   *read = env_get(&d->operator_env, "SANDBOX_READ");
+
+	s->level = str_eq(wish, "off") ? SANDBOX_OFF : sandbox_probe(d->host.tool_path);
+	for (size_t i = 0; i < d->build.read.n; i++)
+		STRV_ADD(&s->read, d->build.read.v[i]);
+	if (read)
+		strv_split(&s->read, read, ": \t");
+	if (d->deps)
+		STRV_ADD(&s->read, d->deps);
+	strv_push(&s->write, xstrdup(d->src));
+	strv_push(&s->write, root_path(d->root, "data/%s", d->row.app));
+	strv_push(&s->write, root_path(d->root, "cache/%s", d->row.app));
+}
+
+static int compose_spec(struct deploy *d, struct err **e)
+{
+	_cleanup_(problems_done) struct problems problems = { 0 };
+	int r;
+
+	spec_done(&d->spec);
+	d->spec = (struct spec){ .app = xstrdup(d->row.app),
+				 .version = d->version,
+				 .cwd = xstrdup(d->src),
+				 .log_max_bytes = d->plan.log_max_bytes };
+	r = environment_compose(d, &d->spec.env, &d->build.env, &problems, e);
+	if (r < 0)
+		return r;
+	environment_finish(&d->spec.env, &d->plan);
+	for (size_t i = 0; i < d->plan.n_services; i++) {
+		const struct plan_service *s = &d->plan.services[i];
+
+		if (s->kind != SERVICE_WEB && s->kind != SERVICE_WORKER)
+			continue;
+		*GROW(&d->spec.services, &d->spec.n_services) =
+			(struct spec_service){ xstrdup(s->name), xstrdup(s->command), xstrdup(s->stop_signal),
+					       s->stop_timeout_ms };
+	}
+	compose_sandbox(d);
+	return 0;
+}
+
+static int validate(struct deploy *d, struct err **e)
+{
+	const struct runner_ops *runner = runner_find(d->plan.runner);
+	const struct router_ops *router = router_find(d->plan.router);
+	struct generation g = deploy_generation(d, d->version, d->generation);
+	struct router_app a = {
+		.root = d->root, .host = &d->host, .plan = &d->plan, .src = d->src, .env = &d->spec.env
+	};
+	int r;
+
+	if (!runner || !router)
+		return err_set(e, ERR_REFUSED, "there is no %s '%s'", runner ? "router" : "runner",
+			       runner ? d->plan.router : d->plan.runner);
+	r = runner->probe ? runner->probe(&g, e) : 0;
+	if (r >= 0 && router->validate)
+		r = router->validate(&a, e);
+	return r;
+}
+
+static void summarize(const struct deploy *d)
+{
+	struct strb line = STRB(4096);
+
+	for (size_t i = 0; i < d->plan.n_services; i++)
+		(void) strb_addf(&line, "%s%s=%u", i ? ", " : "", d->plan.services[i].name,
+				 d->plan.services[i].instances);
+	say_detail("services: %s; sandbox: %s", line.s ? line.s : "none",
+		   sandbox_level_name(d->spec.sandbox.level));
+	strb_done(&line);
+}
+
+int step_plan(struct deploy *d, struct err **e)
+{
+	_cleanup_(problems_done) struct problems problems = { 0 };
+	_cleanup_(freep) char *path = path_join(d->dir, "plan.json");
+	_cleanup_(env_done) struct env env = { 0 };
+	int r = environment_compose(d, &env, NULL, &problems, e);
+
+	say_problems(&problems); /* a bad line of ENV is said and skipped, as in Piku (spec 7.1) */
+	if (r >= 0)
+		r = compile(d, &env, e);
+	if (r >= 0)
+		r = find_runtime(d, &env, e);
+	if (r >= 0)
+		r = compose_spec(d, e);
+	if (r >= 0)
+		r = freeze_settings(d, e);
+	if (r >= 0)
+		r = validate(d, e);
+	if (r >= 0)
+		r = targets_plan(d, e);
+	if (r >= 0)
+		r = plan_write(&d->plan, path, e);
+	if (r >= 0)
+		r = spec_write(&d->spec, d->root, e);
+	if (r < 0)
+		return r;
+	d->is_activated = d->plan.is_auto_restart || !d->row.from_deployment;
+	summarize(d);
+	return 0;
+}
