@@ -1,6 +1,7 @@
 /* Apps: the named things to run. */
 #pragma once
 
+#include "base/str.h"
 #include "store/store.h"
 
 struct app_row {

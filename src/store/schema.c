@@ -1,0 +1,161 @@
+/* The tables, as a list of migrations: entry N leads from user_version N to N + 1. */
+#include "store/store-internal.h"
+
+static const char *const migrations[] = {
+	/* 0 -> 1: the beginning. Deployments and events outlive their app: who destroyed it still wants the
+	   outcome. */
+	"CREATE TABLE app ("
+	" name TEXT NOT NULL PRIMARY KEY,"
+	" source TEXT NOT NULL,"
+	" is_stopped INTEGER NOT NULL DEFAULT 0,"
+	" live_version INTEGER NOT NULL DEFAULT 0,"
+	" live_deployment INTEGER NOT NULL DEFAULT 0,"
+	" next_version INTEGER NOT NULL DEFAULT 1,"
+	" created_at_s INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE shared_path ("
+	" app TEXT NOT NULL REFERENCES app(name) ON DELETE CASCADE,"
+	" path TEXT NOT NULL,"
+	" PRIMARY KEY (app, path)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE app_release ("
+	" app TEXT NOT NULL REFERENCES app(name) ON DELETE CASCADE,"
+	" version INTEGER NOT NULL,"
+	" commit_id TEXT,"
+	" state TEXT NOT NULL CHECK (state IN ('building', 'staged', 'live', 'old', 'failed')),"
+	" runtime TEXT,"
+	" made_by TEXT,"
+	" created_at_s INTEGER NOT NULL,"
+	" PRIMARY KEY (app, version)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE deployment ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" app TEXT NOT NULL,"
+	" kind TEXT NOT NULL,"
+	" state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'succeeded', 'failed', 'rolled back',"
+	"  'superseded')),"
+	" commit_id TEXT,"
+	" ref TEXT,"
+	" version INTEGER NOT NULL,"
+	" from_version INTEGER NOT NULL,"
+	" from_deployment INTEGER NOT NULL,"
+	" made_by TEXT,"
+	" fingerprint TEXT,"
+	" push TEXT,"
+	" args TEXT,"
+	" error TEXT,"
+	" exit_status INTEGER NOT NULL DEFAULT 0,"
+	" superseded_by INTEGER NOT NULL DEFAULT 0,"
+	" owner_pid INTEGER NOT NULL DEFAULT 0,"
+	" owner_start INTEGER NOT NULL DEFAULT 0,"
+	" step TEXT,"
+	" created_ms INTEGER NOT NULL,"
+	" started_ms INTEGER NOT NULL DEFAULT 0,"
+	" ended_ms INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"CREATE INDEX deployment_app ON deployment(app, id);"
+	"CREATE INDEX deployment_push ON deployment(push) WHERE push IS NOT NULL;"
+	"CREATE INDEX deployment_unended ON deployment(state) WHERE state IN ('queued', 'running');"
+
+	"CREATE TABLE step ("
+	" id INTEGER PRIMARY KEY,"
+	" deployment INTEGER NOT NULL REFERENCES deployment(id) ON DELETE CASCADE,"
+	" name TEXT NOT NULL,"
+	" outcome TEXT CHECK (outcome IN ('done', 'failed', 'undone')),"
+	" started_ms INTEGER NOT NULL,"
+	" ended_ms INTEGER NOT NULL DEFAULT 0,"
+	" UNIQUE (deployment, name)) STRICT;"
+
+	"CREATE TABLE instance ("
+	" deployment INTEGER NOT NULL,"
+	" app TEXT NOT NULL,"
+	" service TEXT NOT NULL,"
+	" ordinal INTEGER NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" port INTEGER NOT NULL,"
+	" pid INTEGER NOT NULL,"
+	" pid_start INTEGER NOT NULL,"
+	" boot TEXT,"
+	" started_at_s INTEGER NOT NULL,"
+	" restarts INTEGER NOT NULL,"
+	" last_status INTEGER NOT NULL,"
+	" is_stopping INTEGER NOT NULL,"
+	" PRIMARY KEY (app, service, ordinal, deployment)) STRICT, WITHOUT ROWID;"
+	"CREATE UNIQUE INDEX instance_key ON instance(deployment, service, ordinal);"
+
+	"CREATE TABLE port ("
+	" app TEXT NOT NULL REFERENCES app(name) ON DELETE CASCADE,"
+	" service TEXT NOT NULL,"
+	" ordinal INTEGER NOT NULL,"
+	" slot INTEGER NOT NULL,"
+	" port INTEGER NOT NULL UNIQUE,"
+	" PRIMARY KEY (app, service, ordinal, slot)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE event ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" at_s INTEGER NOT NULL,"
+	" app TEXT,"
+	" who TEXT,"
+	" what TEXT NOT NULL,"
+	" detail TEXT,"
+	" result TEXT) STRICT;"
+	"CREATE INDEX event_app ON event(app, id);",
+};
+
+static int read_version(struct store *st, int *ret, struct err **e)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *q = NULL;
+	int r = store_query(&q, st, e, "PRAGMA user_version", NULL, 0);
+
+	if (r >= 0)
+		r = store_next(st, q, e);
+	if (r < 0)
+		return r;
+	*ret = sqlite3_column_int(q, 0);
+	return 0;
+}
+
+static int run_script(struct store *st, const char *sql, struct err **e)
+{
+	int rc = sqlite3_exec(st->db, sql, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_error(st, rc, sql, e);
+}
+
+/* In one transaction; the version is read again in it, as another process may have been faster. */
+static int migrate(struct store *st, struct err **e)
+{
+	_cleanup_(tx_end) struct tx tx = { 0 };
+	int version = 0, r = tx_begin(&tx, st, e);
+
+	if (r >= 0)
+		r = read_version(st, &version, e);
+	for (size_t i = (size_t) version; r >= 0 && i < COUNT(migrations); i++) {
+		_cleanup_(freep) char *mark = xasprintf("PRAGMA user_version=%zu", i + 1);
+
+		r = run_script(st, migrations[i], e);
+		if (r >= 0)
+			r = run_script(st, mark, e);
+	}
+	return r >= 0 ? tx_commit(&tx, e) : r;
+}
+
+int store_migrate(struct store *st, bool may_create, struct err **e)
+{
+	const char *file = sqlite3_db_filename(st->db, "main");
+	int version = 0, r = read_version(st, &version, e);
+
+	if (r < 0 || version == (int) COUNT(migrations))
+		return r;
+	if (version > (int) COUNT(migrations))
+		return err_set(e, ERR_REFUSED,
+			       "%s is of schema version %d, this slipway knows %zu: use the newer slipway "
+			       "that wrote it",
+			       file, version, COUNT(migrations));
+	if (!may_create)
+		return err_set(e, ERR_REFUSED,
+			       "%s is of schema version %d, this slipway needs %zu: restart slipwayd, which "
+			       "migrates it",
+			       file, version, COUNT(migrations));
+	r = run_script(st, "PRAGMA journal_mode=WAL", e);
+	return r < 0 ? r : migrate(st, e);
+}

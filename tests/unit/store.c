@@ -1,0 +1,359 @@
+/* The store: opening, migrating, and each entity's queries on a real file. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "store/app.h"
+#include "store/deployment.h"
+#include "store/event.h"
+#include "store/instance.h"
+#include "store/port.h"
+#include "store/release.h"
+
+struct fixture {
+	char *dir, *path;
+	struct store st;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof *f);
+	char template[] = "/tmp/slipway-store.XXXXXX";
+
+	f->dir = xstrdup(mkdtemp(template));
+	f->path = path_join(f->dir, "state.db");
+	*state = f;
+	return store_open(&f->st, f->path, true, NULL);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	store_close(&f->st);
+	(void) tree_remove(f->dir, NULL);
+	free(f->path);
+	free(f->dir);
+	free(f);
+	return 0;
+}
+
+static void assert_error(int r, int code, struct err **e, const char *part)
+{
+	_cleanup_(freep) char *text = err_text(*e);
+
+	assert_int_equal(r, code);
+	if (!strstr(text, part))
+		fail_msg("\"%s\" is not in \"%s\"", part, text);
+	*e = err_free(*e);
+}
+
+static void opens(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(freep) char *missing = path_join(f->dir, "none.db"), *junk = path_join(f->dir, "junk.db");
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct store st = { 0 };
+	struct stat sb;
+
+	assert_int_equal(stat(f->path, &sb), 0);
+	assert_int_equal(sb.st_mode & 0777, 0600);
+	assert_int_equal(store_open(&st, f->path, false, &e), 0);
+	store_close(&st);
+	assert_error(store_open(&st, missing, false, &e), ERR_NOT_FOUND, &e, "slipway setup");
+	assert_int_equal(
+		file_replace(junk,
+			     "this is no database, and it is longer than a header is: so it shall be "
+			     "refused as what it is, a file of something else altogether.",
+			     130, 0600, NULL),
+		0);
+	assert_error(store_open(&st, junk, true, &e), ERR_REFUSED, &e, "junk.db is damaged");
+}
+
+static void refuses_other_schemas(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(freep) char *old = path_join(f->dir, "old.db");
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct store st = { 0 };
+
+	assert_int_equal(file_replace(old, "", 0, 0600, NULL), 0);
+	assert_error(store_open(&st, old, false, &e), ERR_REFUSED, &e, "restart slipwayd");
+	assert_int_equal(sqlite3_exec(f->st.db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
+	assert_error(store_open(&st, f->path, true, &e), ERR_REFUSED, &e, "schema version 99");
+}
+
+/* A page overwritten with rubbish is found when it is read, and says which file it is. */
+static void finds_corruption(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct app_row *rows = NULL;
+	struct stat sb;
+	char rubbish[4096];
+	size_t n = 0;
+	int fd;
+
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	store_close(&f->st);
+	fd = open(f->path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0 && fstat(fd, &sb) == 0);
+	memset(rubbish, 0xa5, sizeof rubbish);
+	for (off_t at = 4096; at < sb.st_size; at += 4096)
+		assert_int_equal(pwrite(fd, rubbish, sizeof rubbish, at), sizeof rubbish);
+	(void) close(fd);
+	int r = store_open(&f->st, f->path, false, &e);
+	if (r >= 0)
+		r = store_app_list(&f->st, &rows, &n, &e);
+	assert_error(r, ERR_REFUSED, &e, "state.db is damaged");
+}
+
+static void keeps_apps(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct app_row row = { 0 }, *rows = NULL;
+	_cleanup_(strv_done) struct strv shared = { 0 };
+	size_t n = 0;
+
+	assert_int_equal(store_app_add(&f->st, "shop", "push", NULL), 1);
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 0);
+	assert_int_equal(store_app_list(&f->st, &rows, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(rows[0].name, "blog");
+	assert_null(rows[0].last_state);
+	app_rows_free(rows, n);
+	assert_error(store_app_get(&f->st, "blgo", &row, &e), ERR_NOT_FOUND, &e,
+		     "app 'blgo' not found; did you mean 'blog'?");
+	assert_int_equal(store_app_set_stopped(&f->st, "blog", true, NULL), 0);
+	assert_int_equal(store_app_get(&f->st, "blog", &row, NULL), 0);
+	assert_true(row.is_stopped);
+	app_row_done(&row);
+	assert_int_equal(store_shared_add(&f->st, "blog", "uploads", NULL), 0);
+	assert_int_equal(store_shared_add(&f->st, "blog", "uploads", NULL), 0);
+	assert_int_equal(store_shared_list(&f->st, "blog", &shared, NULL), 0);
+	assert_int_equal(shared.n, 1);
+}
+
+static void numbers_releases_once(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct release_row row = { 0 };
+	struct app_row app = { 0 };
+	int64_t v = 0;
+
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	assert_int_equal(store_release_add(&f->st, "blog", "abc", "ann", &v, NULL), 0);
+	assert_int_equal(v, 1);
+	assert_int_equal(store_release_remove(&f->st, "blog", 1, NULL), 0);
+	assert_int_equal(store_release_add(&f->st, "blog", NULL, "ann", &v, NULL), 0);
+	assert_int_equal(v, 2);
+	assert_int_equal(store_release_add(&f->st, "blog", "def", "ann", &v, NULL), 0);
+	assert_int_equal(store_release_go_live(&f->st, "blog", 2, 7, NULL), 0);
+	assert_int_equal(store_release_go_live(&f->st, "blog", 3, 8, NULL), 0);
+	assert_int_equal(store_release_get(&f->st, "blog", 2, &row, NULL), 0);
+	assert_string_equal(row.state, "old");
+	assert_null(row.commit);
+	release_row_done(&row);
+	assert_int_equal(store_app_get(&f->st, "blog", &app, NULL), 0);
+	assert_int_equal(app.live_version, 3);
+	assert_int_equal(app.live_deployment, 8);
+	app_row_done(&app);
+	/* All or nothing: what is not there cannot go live, and what was live stays so. */
+	assert_error(store_release_go_live(&f->st, "blog", 9, 9, &e), ERR_NOT_FOUND, &e, "no release v9");
+	assert_int_equal(store_release_get(&f->st, "blog", 3, &row, NULL), 0);
+	assert_string_equal(row.state, "live");
+	release_row_done(&row);
+	assert_error(store_release_add(&f->st, "none", NULL, NULL, &v, &e), ERR_NOT_FOUND, &e, "app 'none'");
+}
+
+static int64_t add_deployment(struct store *st, const char *app, const char *push)
+{
+	struct deployment_row d = { .app = xstrdup(app),
+				    .kind = xstrdup("deploy"),
+				    .commit = xstrdup("abc"),
+				    .push = xstrdup(push) };
+
+	assert_int_equal(store_deployment_add(st, &d, NULL), 0);
+	int64_t id = d.id;
+	deployment_row_done(&d);
+	return id;
+}
+
+static void keeps_deployments(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct deployment_row d = { 0 }, *rows = NULL;
+	struct step_row *steps = NULL;
+	size_t n = 0;
+
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	int64_t a = add_deployment(&f->st, "blog", "t1"), b = add_deployment(&f->st, "blog", "t2");
+	assert_int_equal(store_deployment_supersede(&f->st, a, b, NULL), 0);
+	assert_error(store_deployment_supersede(&f->st, a, b, &e), ERR_NOT_FOUND, &e, "not queued");
+	assert_int_equal(store_deployment_queued(&f->st, "blog", &d, NULL), 0);
+	assert_int_equal(d.id, b);
+	deployment_row_done(&d);
+	assert_int_equal(store_deployment_running(&f->st, "blog", &d, NULL), ERR_NOT_FOUND);
+	assert_int_equal(store_deployment_begin(&f->st, b, 42, 4711, NULL), 0);
+	assert_int_equal(store_step_begin(&f->st, b, "fetch", NULL), 0);
+	assert_int_equal(store_step_end(&f->st, b, "fetch", "done", NULL), 0);
+	assert_int_equal(store_step_begin(&f->st, b, "plan", NULL), 0);
+	assert_int_equal(store_step_begin(&f->st, b, "fetch", NULL), 0);
+	assert_int_equal(store_step_end(&f->st, b, "start", "done", NULL), ERR_NOT_FOUND);
+	assert_int_equal(store_step_list(&f->st, b, &steps, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(steps[0].name, "fetch");
+	assert_null(steps[0].outcome);
+	step_rows_free(steps, n);
+	assert_int_equal(store_deployment_running(&f->st, "blog", &d, NULL), 0);
+	assert_int_equal(d.owner_pid, 42);
+	assert_string_equal(d.step, "fetch");
+	deployment_row_done(&d);
+	assert_int_equal(store_deployment_end(&f->st, b, "rolled back", "pip: exited with 1", 6, NULL), 0);
+	assert_int_equal(store_deployment_by_push(&f->st, "t2", &d, NULL), 0);
+	assert_string_equal(d.error, "pip: exited with 1");
+	assert_int_equal(d.exit_status, 6);
+	deployment_row_done(&d);
+	assert_int_equal(store_deployment_begin(&f->st, b, 42, 4711, NULL), ERR_NOT_FOUND);
+	assert_int_equal(store_deployment_list(&f->st, "blog", 1, &rows, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].id, b);
+	deployment_rows_free(rows, n);
+	assert_int_equal(store_deployment_has_commit(&f->st, "blog", "abc", NULL), 1);
+	assert_int_equal(store_deployment_has_commit(&f->st, "blog", "abd", NULL), 0);
+}
+
+/* Who destroys an app still learns the outcome; a later app of the same name does not inherit it. */
+static void forgets_apps(void **state)
+{
+	struct fixture *f = *state;
+	struct deployment_row d = { 0 };
+	struct app_row app = { 0 };
+	struct event_row *events = NULL;
+	int64_t v = 0;
+	size_t n = 0;
+
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	assert_int_equal(store_release_add(&f->st, "blog", NULL, "ann", &v, NULL), 0);
+	int64_t id = add_deployment(&f->st, "blog", NULL);
+	assert_int_equal(store_deployment_begin(&f->st, id, 1, 1, NULL), 0);
+	assert_int_equal(store_event_add(&f->st, "blog", "ann", "destroy", NULL, "succeeded", NULL), 0);
+	assert_int_equal(store_app_remove(&f->st, "blog", NULL), 0);
+	assert_int_equal(store_deployment_end(&f->st, id, "succeeded", NULL, 0, NULL), 0);
+	assert_int_equal(store_deployment_get(&f->st, id, &d, NULL), 0);
+	deployment_row_done(&d);
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	assert_int_equal(store_app_get(&f->st, "blog", &app, NULL), 0);
+	assert_int_equal(app.last_deployment, 0);
+	app_row_done(&app);
+	assert_int_equal(store_event_list(&f->st, "blog", 0, 0, &events, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	event_rows_free(events, n);
+}
+
+static bool is_not_20001(unsigned port)
+{
+	return port != 20001;
+}
+
+static void reserves_ports(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	_cleanup_(freep) char *owner = NULL;
+	static const struct {
+		const char *service;
+		unsigned ordinal, slot, port;
+	} want[] = {
+		{ "web", 1, 0, 20000 },
+		{ "web", 1, 1, 20002 },
+		{ "web", 1, 0, 20000 },
+		{ "web", 2, 0, 20003 },
+	};
+	unsigned port = 0;
+
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	for (size_t i = 0; i < COUNT(want); i++) {
+		assert_int_equal(store_port_get(&f->st, "blog", want[i].service, want[i].ordinal,
+						want[i].slot, 20000, 20003, is_not_20001, &port, NULL),
+				 0);
+		assert_int_equal(port, want[i].port);
+	}
+	assert_error(store_port_get(&f->st, "blog", "web", 2, 1, 20000, 20003, is_not_20001, &port, &e),
+		     ERR_REFUSED, &e, "no port is free");
+	assert_int_equal(store_port_owner(&f->st, 20002, &owner, NULL), 0);
+	assert_string_equal(owner, "blog");
+	assert_int_equal(store_port_trim(&f->st, "blog", "web", 1, NULL), 0);
+	assert_int_equal(store_port_get(&f->st, "blog", "web", 2, 1, 20000, 20003, is_not_20001, &port, NULL),
+			 0);
+	assert_int_equal(port, 20003);
+}
+
+static void keeps_instances(void **state)
+{
+	struct fixture *f = *state;
+	struct instance_row row = { .deployment = 3,
+				    .app = (char *) "blog",
+				    .service = (char *) "web",
+				    .ordinal = 1,
+				    .version = 2,
+				    .pid = 77,
+				    .pid_start = UINT64_MAX,
+				    .last_status = -1 };
+	struct instance_row *rows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(store_instance_put(&f->st, &row, NULL), 0);
+	row.restarts = 4;
+	assert_int_equal(store_instance_put(&f->st, &row, NULL), 0);
+	row.ordinal = 2;
+	assert_int_equal(store_instance_put(&f->st, &row, NULL), 0);
+	assert_int_equal(store_instance_list(&f->st, NULL, &rows, &n, NULL), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(rows[0].restarts, 4);
+	assert_true(rows[0].pid_start == UINT64_MAX);
+	assert_null(rows[0].boot);
+	instance_rows_free(rows, n);
+	assert_int_equal(store_instance_remove(&f->st, 3, "web", 2, NULL), 0);
+	assert_int_equal(store_instance_list(&f->st, "blog", &rows, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	instance_rows_free(rows, n);
+}
+
+static void rolls_back(void **state)
+{
+	struct fixture *f = *state;
+	struct app_row *rows = NULL;
+	size_t n = 0;
+
+	{
+		_cleanup_(tx_end) struct tx tx = { 0 };
+
+		assert_int_equal(tx_begin(&tx, &f->st, NULL), 0);
+		assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	}
+	assert_int_equal(store_app_list(&f->st, &rows, &n, NULL), 0);
+	assert_int_equal(n, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+		TEST(opens),        TEST(refuses_other_schemas), TEST(finds_corruption),
+		TEST(keeps_apps),   TEST(numbers_releases_once), TEST(keeps_deployments),
+		TEST(forgets_apps), TEST(reserves_ports),        TEST(keeps_instances),
+		TEST(rolls_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
