@@ -46,6 +46,7 @@ struct deploy {
 	size_t n_targets;
 	struct router_old old_workers;
 	bool is_touched;   /* something that lived was stopped or rerouted: undoing it is a rollback */
+	bool is_repair;    /* takes over from a process that died: what it did is not known for sure */
 	bool is_activated; /* false: PIKU_AUTO_RESTART=false, staged only */
 };
 

@@ -203,6 +203,8 @@ int deploy_repair(const char *root, int64_t id, struct err **e)
 	if (begun > step_number(&d, "switch")) {
 		say("deployment %lld was interrupted: finishing it", (long long) id);
 		r = d.version ? deploy_read_release(&d, &why) : 0;
+		if (str_eq(d.row.kind, "deploy"))
+			d.is_activated = d.plan.is_auto_restart || !d.row.from_deployment;
 		if (r >= 0 && d.plan.app)
 			r = targets_plan(&d, &why);
 		if (r >= 0)

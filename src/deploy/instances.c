@@ -6,6 +6,7 @@
 #include "check/check.h"
 #include "deploy/deploy-internal.h"
 #include "plan/root.h"
+#include "store/port.h"
 
 int instances_start(struct deploy *d, bool parallel, struct err **e)
 {
