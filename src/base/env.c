@@ -86,7 +86,7 @@ void env_done(struct env *env)
 	for (size_t i = 0; i < env->n; i++)
 		var_done(&env->v[i]);
 	free(env->v);
-	*env = (struct env) { 0 };
+	*env = (struct env){ 0 };
 }
 
 static bool is_name_char(char c)
@@ -198,47 +198,47 @@ void env_parse(struct env *env, const char *text, size_t n, const char *file, co
 	}
 }
 
-/* Where a line that sets name stands; false: none. Remembers the last one. */
-static bool find_setting(const char *text, const char *name, const char **from, const char **to)
+static const char byte_order_mark[] = "\xef\xbb\xbf"; /* of an editor */
+
+/* The next line of *text, which then is the rest, with its newline. false: there is none. */
+static bool next_line(const char **text, const char **from, const char **to, struct setting_line *line)
 {
-	bool found = false;
+	if (!**text)
+		return false;
+	*from = *text;
+	const char *stop = *from + strcspn(*from, "\n");
 
-	for (const char *at = text; *at;) {
-		const char *stop = at + strcspn(at, "\n"), *next = *stop ? stop + 1 : stop;
-		struct setting_line line = read_line(at, stop);
+	*to = *text = *stop ? stop + 1 : stop;
+	*line = read_line(*from, stop);
+	return true;
+}
 
-		if (!line.is_blank && !line.is_bad && span_eq(line.name, name)) {
-			*from = at;
-			*to = next;
-			found = true;
-		}
-		at = next;
-	}
-	return found;
+static bool sets(const struct setting_line *line, const char *name)
+{
+	return !line->is_blank && !line->is_bad && span_eq(line->name, name);
 }
 
 char *env_edit(const char *text, const char *name, const char *value)
 {
+	const char *from, *to, *last = NULL, *rest;
 	struct strb out = STRB(SIZE_MAX / 2);
-	const char *from, *to;
+	struct setting_line line;
 
-	if (find_setting(text, name, &from, &to)) {
-		(void) strb_add(&out, text, (size_t) (from - text));
-		if (value)
-			(void) strb_addf(&out, "%s=%s\n", name, value);
-		(void) strb_adds(&out, to);
-		char *edited = strb_take(&out);
-
-		if (value || !find_setting(edited, name, &from, &to))
-			return edited;
-		char *again = env_edit(edited, name, NULL);
-
-		free(edited);
-		return again;
+	if (str_starts(text, byte_order_mark)) {
+		(void) strb_adds(&out, byte_order_mark);
+		text += strlen(byte_order_mark);
 	}
-	(void) strb_adds(&out, text);
-	if (value) {
-		if (out.len && out.s[out.len - 1] != '\n')
+	for (rest = text; next_line(&rest, &from, &to, &line);)
+		if (sets(&line, name))
+			last = from;
+	for (rest = text; next_line(&rest, &from, &to, &line);) {
+		if (value && from == last)
+			(void) strb_addf(&out, "%s=%s\n", name, value);
+		else if (value || !sets(&line, name))
+			(void) strb_add(&out, from, (size_t) (to - from));
+	}
+	if (value && !last) {
+		if (out.len && out.s[out.len - 1] != '\n' && *text)
 			(void) strb_adds(&out, "\n");
 		(void) strb_addf(&out, "%s=%s\n", name, value);
 	}

@@ -18,22 +18,20 @@ static int push(struct err **e, int code, struct err *cause, const char *fmt, va
 	}
 	new = xcalloc(1, sizeof *new);
 	errno = saved; /* for %m */
-	*new = (struct err) { .code = code, .msg = xvasprintf(fmt, args), .cause = cause };
+	*new = (struct err){ .code = code, .msg = xvasprintf(fmt, args), .cause = cause };
 	*e = new;
 	return code;
 }
 
 int err_set(struct err **e, int code, const char *fmt, ...)
 {
+	struct err *old = e ? *e : NULL;
 	va_list args;
-	int saved = errno;
 
-	if (e)
-		*e = err_free(*e);
-	errno = saved;
 	va_start(args, fmt);
 	push(e, code, NULL, fmt, args);
 	va_end(args);
+	err_free(old); /* last: the arguments may be of it */
 	return code;
 }
 

@@ -168,7 +168,9 @@ int dir_make(const char *path, mode_t mode, struct err **e)
 	int r = dir_make(parent, mode, e);
 	if (r < 0)
 		return r;
-	return mkdir(path, mode) < 0 && errno != EEXIST ? err_set(e, -errno, "making %s: %m", path) : 0;
+	if (mkdir(path, mode) < 0)
+		return errno == EEXIST ? 0 : err_set(e, -errno, "making %s: %m", path);
+	return chmod(path, mode) < 0 ? err_set(e, -errno, "making %s: %m", path) : 0; /* whatever the umask */
 }
 
 /* Removes what is below an open directory; closes it. */
@@ -217,6 +219,7 @@ int tree_remove(const char *path, struct err **e)
 			return 0;
 		r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 	} else {
+		(void) fchmod(fd, 0700);
 		r = remove_below(fd);
 		if (r == 0 && rmdir(path) < 0 && errno != ENOENT)
 			r = -errno;

@@ -49,6 +49,18 @@ static size_t utf8_length(const unsigned char *s)
 	return 0;
 }
 
+/* Bytes that are not UTF-8 are kept as private-use characters U+F700 + byte. A text that has such a character
+ * itself has its bytes kept the same way. */
+enum { RAW_BYTE = 0xf700 };
+
+/* The byte that the character at s stands for, 0x80 to 0xff, or 0. */
+static unsigned raw_byte_at(const unsigned char *s)
+{
+	unsigned c = s[0] == 0xef && s[1] && s[2] ? 0xf000u | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu) : 0;
+
+	return c >= RAW_BYTE + 0x80 && c <= RAW_BYTE + 0xff ? c - RAW_BYTE : 0;
+}
+
 /* Copies s; each byte b that is no UTF-8 becomes the character base + b (U+FFFD when base is 0). */
 static json_t *text_with(const char *text, unsigned base)
 {
@@ -59,12 +71,12 @@ static json_t *text_with(const char *text, unsigned base)
 		size_t n = utf8_length(s);
 		unsigned c = base ? base + *s : 0xfffd;
 
-		if (n)
+		if (n && !(base && raw_byte_at(s)))
 			(void) strb_add(&out, (const char *) s, n);
 		else
-			(void) strb_addf(&out, "%c%c%c", (int) (0xe0 | c >> 12), (int) (0x80 | (c >> 6 & 0x3f)),
-					 (int) (0x80 | (c & 0x3f)));
-		s += n ? n : 1;
+			(void) strb_addf(&out, "%c%c%c", (int) (0xe0 | c >> 12),
+					 (int) (0x80 | (c >> 6 & 0x3f)), (int) (0x80 | (c & 0x3f)));
+		s += n && !(base && raw_byte_at(s)) ? n : 1;
 	}
 	_cleanup_(freep) char *clean = strb_take(&out);
 
@@ -109,13 +121,8 @@ void json_get_strv(const json_t *j, const char *key, struct strv *v)
 	json_t *at;
 	size_t i;
 
-	json_array_foreach(a, i, at)
-		if (json_is_string(at))
-			strv_push(v, xstrdup(json_string_value(at)));
+	json_array_foreach(a, i, at) if (json_is_string(at)) strv_push(v, xstrdup(json_string_value(at)));
 }
-
-/* Bytes that are not UTF-8 are kept as private-use characters U+F700 + byte, which no one else writes. */
-enum { RAW_BYTE = 0xf700 };
 
 json_t *json_from_env(const struct env *env)
 {
@@ -124,7 +131,7 @@ json_t *json_from_env(const struct env *env)
 	for (size_t i = 0; i < env->n; i++) {
 		json_t *var = json_object();
 
-		json_put_text(var, "name", env->v[i].name);
+		(void) json_object_set_new(var, "name", text_with(env->v[i].name, RAW_BYTE));
 		(void) json_object_set_new(var, "value", text_with(env->v[i].value, RAW_BYTE));
 		json_put_text(var, "origin", env->v[i].origin);
 		(void) json_array_append_new(a, var);
@@ -138,10 +145,10 @@ static char *without_raw_bytes(const char *text)
 	struct strb out = STRB(SIZE_MAX / 2);
 
 	while (*s) {
-		unsigned c = s[0] == 0xef && s[1] && s[2] ? 0xf000u | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu) : 0;
+		unsigned byte = raw_byte_at(s);
 
-		if (c >= RAW_BYTE + 0x80 && c <= RAW_BYTE + 0xff) {
-			(void) strb_addf(&out, "%c", (int) (c - RAW_BYTE));
+		if (byte) {
+			(void) strb_addf(&out, "%c", (int) byte);
 			s += 3;
 		} else {
 			(void) strb_add(&out, (const char *) s++, 1);
@@ -155,13 +162,15 @@ void json_to_env(const json_t *j, struct env *env)
 	json_t *at;
 	size_t i;
 
-	json_array_foreach(j, i, at) {
+	json_array_foreach(j, i, at)
+	{
 		const char *name = json_text(at, "name"), *value = json_text(at, "value");
 
 		if (name && value) {
-			_cleanup_(freep) char *raw = without_raw_bytes(value);
+			_cleanup_(freep) char *raw_name = without_raw_bytes(name),
+					      *raw = without_raw_bytes(value);
 
-			env_set(env, name, raw, json_text(at, "origin"));
+			env_set(env, raw_name, raw, json_text(at, "origin"));
 		}
 	}
 }

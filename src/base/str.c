@@ -108,26 +108,30 @@ bool str_to_bool(const char *s)
 	return false;
 }
 
-/* Levenshtein distance with one row; words here are short. */
+/* Edit distance in which two letters that changed places count once; words here are short. */
 static size_t distance(const char *a, const char *b)
 {
-	size_t n = strlen(b);
-	_cleanup_(freep) size_t *row = xcalloc(n + 1, sizeof *row);
+	size_t n = strlen(b), width = n + 1;
+	_cleanup_(freep) size_t *rows = xcalloc((strlen(a) + 1) * width, sizeof *rows);
+	size_t *row = rows, *above;
 
 	for (size_t j = 0; j <= n; j++)
 		row[j] = j;
 	for (size_t i = 0; a[i]; i++) {
-		size_t diagonal = row[0];
-
+		above = row;
+		row += width;
 		row[0] = i + 1;
 		for (size_t j = 0; j < n; j++) {
-			size_t above = row[j + 1], best = diagonal + (a[i] != b[j]);
+			size_t best = above[j] + (a[i] != b[j]);
 
-			if (above + 1 < best)
-				best = above + 1;
+			if (above[j + 1] + 1 < best)
+				best = above[j + 1] + 1;
 			if (row[j] + 1 < best)
 				best = row[j] + 1;
-			diagonal = above;
+			bool is_swapped = i && j && a[i] == b[j - 1] && a[i - 1] == b[j];
+
+			if (is_swapped && (above - width)[j - 1] + 1 < best)
+				best = (above - width)[j - 1] + 1;
 			row[j + 1] = best;
 		}
 	}
@@ -137,14 +141,17 @@ static size_t distance(const char *a, const char *b)
 const char *str_nearest(const char *word, const char *const *candidates, size_t n)
 {
 	const char *best = NULL;
-	size_t best_distance = strlen(word) / 3 + 1;
+	size_t length = strlen(word), best_distance = SIZE_MAX;
 
-	if (strlen(word) > 64)
+	if (length > 64)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(word, candidates[i]);
+		size_t m = strlen(candidates[i]), longer = m > length ? m : length,
+		       shorter = m > length ? length : m;
+		size_t d = m > 64 ? SIZE_MAX : distance(word, candidates[i]);
 
-		if (d < best_distance || (d == best_distance && !best)) {
+		/* one letter in three may be wrong; something must be in common */
+		if (d <= (longer < 6 ? 1 : longer / 3) && d < shorter && d < best_distance) {
 			best = candidates[i];
 			best_distance = d;
 		}
@@ -158,12 +165,12 @@ struct span span_trim(const char *from, const char *to)
 		from++;
 	while (to > from && isspace((unsigned char) to[-1]))
 		to--;
-	return (struct span) { from, (size_t) (to - from) };
+	return (struct span){ from, (size_t) (to - from) };
 }
 
 struct span span_of(const char *s)
 {
-	return (struct span) { s, strlen(s) };
+	return (struct span){ s, strlen(s) };
 }
 
 bool span_eq(struct span a, const char *s)
@@ -305,5 +312,5 @@ void strv_done(struct strv *a)
 	for (size_t i = 0; i < a->n; i++)
 		free(a->v[i]);
 	free(a->v);
-	*a = (struct strv) { 0 };
+	*a = (struct strv){ 0 };
 }

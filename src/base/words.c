@@ -4,6 +4,12 @@
 #include <ctype.h>
 #include <stdint.h>
 
+/* A backslash before the end of a line: both vanish. */
+static bool is_continued(const char *s)
+{
+	return s[0] == '\\' && s[1] == '\n';
+}
+
 /* Reads one word from *at on; returns the offending quote, or NULL when all is well. */
 static const char *read_word(const char **at, struct strb *word)
 {
@@ -21,12 +27,18 @@ static const char *read_word(const char **at, struct strb *word)
 			const char *open = s++;
 
 			for (; *s && *s != '"'; s++) {
+				if (is_continued(s)) {
+					s++;
+					continue;
+				}
 				if (*s == '\\' && s[1] && strchr("\"\\$`", s[1]))
 					s++;
 				(void) strb_add(word, s, 1);
 			}
 			if (!*s)
 				return open;
+		} else if (is_continued(s)) {
+			s++;
 		} else if (*s == '\\') {
 			if (!s[1])
 				return s;
@@ -56,7 +68,8 @@ int words_split(struct strv *ret, const char *s, size_t **starts, struct err **e
 		const char *bad = read_word(&at, &word);
 		if (bad) {
 			strb_done(&word);
-			return err_set(e, ERR_REFUSED, "the quote at column %zu is not closed", (size_t) (bad - s) + 1);
+			return err_set(e, ERR_REFUSED, "the quote at column %zu is not closed",
+				       (size_t) (bad - s) + 1);
 		}
 		strv_push(ret, strb_take(&word));
 	}
@@ -69,7 +82,8 @@ char *word_quote(const char *s)
 {
 	struct strb out = STRB(SIZE_MAX / 2);
 
-	if (*s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@%+,") == strlen(s))
+	if (*s && strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:=@%+,") ==
+			  strlen(s))
 		return xstrdup(s);
 	(void) strb_adds(&out, "'");
 	for (; *s; s++)

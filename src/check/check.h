@@ -10,17 +10,18 @@
 struct check_target {
 	const char *service;
 	unsigned ordinal;
-	const char *address;  /* "127.0.0.1" */
-	unsigned port;        /* 0: none */
-	const char *host;     /* for the Host header; NULL: address */
-	pid_t pid;            /* the leading process of the instance: the listener must be it or a descendant */
-	int exit_fd;          /* becomes readable when the instance ends (a pidfd); -1: unknown */
+	const char *address; /* "127.0.0.1" */
+	unsigned port;       /* 0: none */
+	const char *host;    /* for the Host header; NULL: address */
+	pid_t pid;   /* the leading process of the instance: the listener must be it or a descendant */
+	int exit_fd; /* becomes readable when the instance ends (a pidfd); -1: unknown */
 };
 
 struct check_ops {
-	const char *name;   /* "tcp" */
+	const char *name; /* "tcp" */
 	/* One attempt. 1: healthy. 0: not yet, *why (to be freed) says what was seen. < 0: will never be. */
-	int (*attempt)(const struct plan_check *check, const struct check_target *t, char **why, struct err **e);
+	int (*attempt)(const struct plan_check *check, const struct check_target *t, char **why,
+		       struct err **e);
 };
 
 /*
@@ -29,9 +30,11 @@ struct check_ops {
  */
 int check_wait(const struct plan_check *check, const struct check_target *t, struct err **e);
 
-/* The TCP ports on which pid or a descendant listens, for "listens on 8000 instead"; array of *n, to be freed. */
+/* The TCP ports on which pid or a descendant listens, for "listens on 8000 instead"; array of *n, to be
+ * freed. */
 int check_listening_ports(pid_t pid, unsigned **ret, size_t *n);
-/* 1: pid or a descendant listens there. 0: nobody does. -1: another process does; *holder (to be freed) names it
+/* 1: pid or a descendant listens there. 0: nobody does. -1: another process does; *holder (to be freed) names
+ * it
  * ("python3 (pid 812)"), or says that it belongs to another user. */
 int check_who_listens(pid_t pid, unsigned port, char **holder);
 /* Can a server bind the port on all addresses now? */

@@ -1,0 +1,313 @@
+/* Composes bubblewrap's arguments: what a command of an app sees, and nothing else. See sandbox.h. */
+#include "base/sandbox.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/proc.h"
+
+static const char *const level_names[] = { "off", "none", "bwrap" };
+/* What everybody sees; those of them that are symbolic links (merged /usr) stay links. */
+static const char *const system_dirs[] = { "/usr",   "/bin",    "/sbin", "/lib", "/lib32",
+					   "/lib64", "/libx32", "/etc",  "/opt" };
+static const char default_path[] = "/usr/local/bin:/usr/bin:/bin";
+
+const char *sandbox_level_name(enum sandbox_level level)
+{
+	return level_names[level];
+}
+
+static bool is_within(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+static bool is_within_any(const char *path, const struct strv *dirs)
+{
+	for (size_t i = 0; i < dirs->n; i++)
+		if (is_within(path, dirs->v[i]))
+			return true;
+	return false;
+}
+
+static bool is_system(const char *path)
+{
+	for (size_t i = 0; i < COUNT(system_dirs); i++)
+		if (is_within(path, system_dirs[i]))
+			return true;
+	return false;
+}
+
+static void add_system(struct strv *argv)
+{
+	for (size_t i = 0; i < COUNT(system_dirs); i++) {
+		const char *dir = system_dirs[i];
+		char target[PATH_MAX];
+		ssize_t n = readlink(dir, target, sizeof target - 1);
+
+		if (n > 0) {
+			target[n] = '\0';
+			STRV_ADD(argv, "--symlink", target, dir);
+		} else if (is_dir(dir)) {
+			STRV_ADD(argv, "--ro-bind", dir, dir);
+		}
+	}
+	STRV_ADD(argv, "--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu");
+}
+
+static void cover_file(struct strv *argv, const char *path)
+{
+	if (file_exists(path))
+		STRV_ADD(argv, "--ro-bind", "/dev/null", path);
+}
+
+/* The host's own secrets: an app that runs as root could read them by being their owner. */
+static void cover_secrets(struct strv *argv)
+{
+	_cleanup_(strv_done) struct strv names = { 0 };
+
+	cover_file(argv, "/etc/shadow");
+	cover_file(argv, "/etc/shadow-");
+	cover_file(argv, "/etc/gshadow");
+	cover_file(argv, "/etc/gshadow-");
+	if (is_dir("/etc/ssl/private"))
+		STRV_ADD(argv, "--tmpfs", "/etc/ssl/private", "--remount-ro", "/etc/ssl/private");
+	(void) dir_list("/etc/ssh", &names, NULL);
+	for (size_t i = 0; i < names.n; i++) {
+		_cleanup_(freep) char *path = path_join("/etc/ssh", names.v[i]);
+
+		if (str_ends(path, "_key"))
+			cover_file(argv, path);
+	}
+}
+
+/* Name resolution: /etc/resolv.conf often leads into /run, whose directory is watched for replacements. */
+static void add_resolver(struct strv *argv)
+{
+	_cleanup_(freep) char *real = realpath("/etc/resolv.conf", NULL);
+
+	if (!real || is_system(real))
+		return;
+	char *slash = strrchr(real, '/');
+	bool is_deep = strchr(real + 1, '/') != slash; /* /run/systemd/resolve, but never /run itself */
+
+	if (is_deep)
+		*slash = '\0';
+	STRV_ADD(argv, "--ro-bind-try", real, real);
+}
+
+static void add_base(struct strv *argv)
+{
+	STRV_ADD(argv, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL");
+	add_system(argv);
+	cover_secrets(argv);
+	STRV_ADD(argv, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--perms",
+		 "1777", "--tmpfs", "/var/tmp", "--dir", "/run", "--symlink", "../run", "/var/run");
+	add_resolver(argv);
+}
+
+/*
+ * Shows path where it is called so, and where it really is: programs remember either. Below a system
+ * directory only the latter: a link that is visible there leads to it, and bwrap cannot mount through it.
+ */
+static void show(struct strv *argv, const char *option, const char *path)
+{
+	_cleanup_(freep) char *real = realpath(path, NULL);
+	bool is_link = real && !str_eq(real, path);
+
+	if (!is_link || !is_system(path))
+		STRV_ADD(argv, option, path, path);
+	if (is_link)
+		STRV_ADD(argv, option, real, real);
+}
+
+static void hide(struct strv *argv, const char *path, const char *option)
+{
+	_cleanup_(freep) char *real = realpath(path, NULL);
+
+	STRV_ADD(argv, option, real ? real : path);
+	if (real && !str_eq(real, path) && !is_system(path))
+		STRV_ADD(argv, option, path);
+}
+
+static const char *home_dir(void)
+{
+	const struct passwd *pw = getpwuid(getuid());
+
+	return pw ? pw->pw_dir : NULL;
+}
+
+/* Adds the installation that the program at path belongs to: the parent of its bin/, but never a whole home.
+ */
+static void add_prefix_of(struct strv *prefixes, const char *path)
+{
+	_cleanup_(freep) char *dir = xstrndup(path, (size_t) (strrchr(path, '/') - path));
+	_cleanup_(freep) char *prefix = NULL;
+
+	if (is_system(path) || !*dir)
+		return;
+	const char *last = strrchr(dir, '/');
+
+	if (!str_eq(last, "/bin") && !str_eq(last, "/sbin") && !str_eq(last, "/shims")) {
+		STRV_ADD(prefixes, path);
+		return;
+	}
+	prefix = xstrndup(dir, (size_t) (last - dir));
+	if (!*prefix)
+		return;
+	if (str_eq(prefix, getenv("HOME")) || str_eq(prefix, home_dir()) || str_ends(prefix, "/.local")) {
+		STRV_ADD(prefixes, dir);
+		strv_addf(prefixes, "%s/lib", prefix);
+	} else {
+		STRV_ADD(prefixes, prefix);
+	}
+}
+
+/* Where the first symbolic link in an absolute path leads, the rest of the path appended; NULL: there is
+ * none. */
+static char *follow_first_link(const char *path)
+{
+	for (const char *at = path; *at;) {
+		const char *end = at + 1 + strcspn(at + 1, "/");
+		_cleanup_(freep) char *part = xstrndup(path, (size_t) (end - path));
+		char target[PATH_MAX];
+		ssize_t n = readlink(part, target, sizeof target - 1);
+
+		if (n > 0) {
+			target[n] = '\0';
+			return *target == '/' ? xasprintf("%s%s", target, end)
+					      : xasprintf("%.*s/%s%s", (int) (at - path), path, target, end);
+		}
+		at = end;
+	}
+	return NULL;
+}
+
+/* Every place that a program is reached through, link by link: /srv/venv/bin/python, /opt/py/bin/python3 ...
+ */
+static void find_prefixes(struct strv *prefixes, const char *program)
+{
+	_cleanup_(freep) char *at = xstrdup(program);
+
+	for (int hops = 0; at && hops < 40; hops++) {
+		add_prefix_of(prefixes, at);
+		char *next = follow_first_link(at);
+
+		free(at);
+		at = next;
+	}
+}
+
+/* A prefix within a hidden directory is shown after that was hidden, all others before, or they would unhide
+ * it. */
+static void show_prefixes(struct strv *argv, const struct strv *prefixes, const struct strv *hidden,
+			  bool within)
+{
+	for (size_t i = 0; i < prefixes->n; i++)
+		if (is_within_any(prefixes->v[i], hidden) == within)
+			show(argv, "--ro-bind-try", prefixes->v[i]);
+}
+
+/* The absolute path of bwrap: what the probe found, or where it usually is. */
+static char *bwrap_path(const char *path)
+{
+	static char *known;
+
+	if (!known)
+		known = find_program("bwrap", path ? path : default_path);
+	if (!known)
+		known = find_program("bwrap", default_path);
+	return xstrdup(known ? known : "/usr/bin/bwrap");
+}
+
+void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *program, struct strv *argv)
+{
+	_cleanup_(strv_done) struct strv prefixes = { 0 };
+
+	if (s->level != SANDBOX_BWRAP)
+		return;
+	strv_push(argv, bwrap_path(NULL));
+	add_base(argv);
+	if (program)
+		find_prefixes(&prefixes, program);
+	show_prefixes(argv, &prefixes, &s->hide, false);
+	for (size_t i = 0; i < s->hide.n; i++)
+		hide(argv, s->hide.v[i], "--tmpfs");
+	show_prefixes(argv, &prefixes, &s->hide, true);
+	for (size_t i = 0; i < s->read.n; i++)
+		show(argv, "--ro-bind-try", s->read.v[i]);
+	for (size_t i = 0; i < s->write.n; i++)
+		show(argv, "--bind-try", s->write.v[i]);
+	for (size_t i = 0; i < s->hide.n; i++)
+		hide(argv, s->hide.v[i], "--remount-ro");
+	STRV_ADD(argv, "--remount-ro", "/");
+	if (cwd)
+		STRV_ADD(argv, "--chdir", cwd);
+	/* bwrap's monitor inherits ignored signals from the launcher, so that TERM to the group leaves it
+	 * alive to hand on the exit status; the command itself gets them with their default action back. */
+	STRV_ADD(argv, "--", "/usr/bin/env", "--default-signal=HUP,INT,QUIT,TERM,USR1,USR2", "--");
+}
+
+enum sandbox_level sandbox_probe(const char *path)
+{
+	static int known = -1;
+	_cleanup_(strv_done) struct strv argv = { 0 };
+	_cleanup_(freep) char *found = NULL;
+	struct sandbox all = { .level = SANDBOX_BWRAP };
+
+	if (known >= 0)
+		return (enum sandbox_level) known;
+	found = bwrap_path(path);
+	sandbox_prefix(&all, "/", NULL, &argv);
+	STRV_ADD(&argv, "/bin/true");
+	known = file_exists(found) && proc_run(argv.v, NULL, "/", 10000, NULL, NULL) == 0 ? SANDBOX_BWRAP
+											  : SANDBOX_NONE;
+	return (enum sandbox_level) known;
+}
+
+void sandbox_copy(struct sandbox *to, const struct sandbox *from)
+{
+	*to = (struct sandbox){ .level = from->level };
+	if (from->read.n)
+		strv_add(&to->read, (const char *const *) from->read.v);
+	if (from->write.n)
+		strv_add(&to->write, (const char *const *) from->write.v);
+	if (from->hide.n)
+		strv_add(&to->hide, (const char *const *) from->hide.v);
+}
+
+json_t *sandbox_to_json(const struct sandbox *s)
+{
+	json_t *j = json_object();
+
+	json_put_text(j, "level", sandbox_level_name(s->level));
+	json_put_strv(j, "read", &s->read);
+	json_put_strv(j, "write", &s->write);
+	json_put_strv(j, "hide", &s->hide);
+	return j;
+}
+
+void sandbox_from_json(const json_t *j, struct sandbox *s)
+{
+	const char *level = json_text(j, "level");
+
+	*s = (struct sandbox){ .level = SANDBOX_NONE };
+	for (size_t i = 0; i < COUNT(level_names); i++)
+		if (str_eq(level, level_names[i]))
+			s->level = (enum sandbox_level) i;
+	json_get_strv(j, "read", &s->read);
+	json_get_strv(j, "write", &s->write);
+	json_get_strv(j, "hide", &s->hide);
+}
+
+void sandbox_done(struct sandbox *s)
+{
+	strv_done(&s->read);
+	strv_done(&s->write);
+	strv_done(&s->hide);
+}
