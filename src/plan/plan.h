@@ -32,7 +32,8 @@ struct plan_check {
 struct plan_service {
 	char *name;          /* "web" */
 	enum service_kind kind;
-	char *command;       /* for sh -c; SERVICE_STATIC: the directory; SERVICE_CRON: without the time fields */
+	char *command;       /* for sh -c; SERVICE_STATIC: as written (see plan_route.statics); SERVICE_CRON:
+	                        without the time fields */
 	char *schedule;      /* SERVICE_CRON: the time fields; else NULL */
 	int line;            /* in the manifest; 0: none */
 	unsigned instances;  /* wanted */
