@@ -20,7 +20,10 @@ struct runtime_input {
 	const struct plan *plan; /* services are known; runtime is not yet */
 };
 
-/* One command of a build, run in the sandbox in order; a non-zero exit fails the deployment. */
+/*
+ * One command of a build, run in the sandbox in order; a non-zero exit fails the deployment. It may write in
+ * deps/HASH and the cache, and, where struct build says so, in src. Its environment: the app's over build.env.
+ */
 struct build_step {
 	char *title;        /* "installing requirements.txt" */
 	struct strv argv;   /* argv[0] absolute */
@@ -31,14 +34,18 @@ struct build_step {
 /* What a runtime wants done for one release. */
 struct build {
 	char *hash;              /* of all inputs and the runtime's version; NULL: needs no deps directory */
-	bool is_per_release;     /* the project installs itself: src is an input, deps/HASH is for this release alone */
+	bool is_per_release;     /* the project installs itself: src is an input, deps/HASH is for this release
+				    alone, and the deps steps may write in src too */
+	struct strv notices;     /* lines for the pusher, before anything is run */
+	struct strv copies;      /* "FILE=NAME": copied from src/FILE to deps/HASH/NAME before the deps steps */
 	struct build_step *deps; /* fill deps/HASH; skipped when it is complete */
 	size_t n_deps;
 	struct build_step *steps;/* run in src for every new release */
 	size_t n_steps;
 	struct env env;          /* added to the app's environment below ENV and settings: PATH, VIRTUAL_ENV ...;
 	                            values may use $PATH of the base */
-	struct strv links;       /* "NAME=TARGET": symbolic links made in src before the steps (node_modules) */
+	struct strv links;       /* "NAME=TARGET": symbolic links made in src before anything is run, unless
+				    something is there (node_modules) */
 	struct strv read;        /* paths outside the system that the app and the build must see (toolchains) */
 };
 
@@ -47,7 +54,7 @@ struct runtime_ops {
 	const char *label; /* "Python", as in "Python app detected." */
 	/*
 	 * Does the directory hold an app of this runtime, and are its tools there? 1: yes. 0: no. 0 with *missing set
-	 * (to be freed): yes, but tools are missing; it names them and what to install.
+	 * (to be freed): yes, but tools are missing: "FILE found, but these are missing: TOOLS (what to install)".
 	 */
 	int (*detect)(const struct runtime_input *in, char **missing);
 	/* Fills in *ret (released with build_done()). deps_parent: envs/APP/deps, absolute; the directory is
@@ -56,9 +63,9 @@ struct runtime_ops {
 };
 
 /*
- * The first runtime of Piku's table that fits (spec section 9). A marker whose tools are missing falls through to
- * another language only with a warning; nothing else fitting is ERR_REFUSED or ERR_MISSING naming what was looked
- * for and what is missing.
+ * The first runtime of Piku's table that fits (spec section 9, docs/runtimes.md). A marker whose tools are missing
+ * falls through to a later row only with a warning; nothing else fitting is ERR_REFUSED or ERR_MISSING naming what
+ * was looked for and what is missing.
  */
 int runtime_detect(const struct runtime_ops **ret, const struct runtime_input *in, struct problems *problems,
 		   struct err **e);
