@@ -14,6 +14,12 @@ int git_repo_make(const char *root, const char *app, struct err **e);
  */
 int git_checkout(const char *root, const char *app, const char *commit, const char *src,
 		 void (*log)(void *ctx, const char *line), void *ctx, struct err **e);
+/* Is there a repository of that name? */
+bool git_repo_exists(const char *root, const char *app);
+/* Does it have any branch, tag or other ref of the pusher's? 1: yes, 0: no. */
+int git_repo_has_refs(const char *root, const char *app, struct err **e);
+/* Lets HEAD follow ref when it points to no commit yet, so that `git clone` checks out something. */
+int git_set_head(const char *root, const char *app, const char *ref, struct err **e);
 /* The commit a revision (branch, tag, hash) names; to be freed. ERR_NOT_FOUND. */
 int git_resolve(const char *root, const char *app, const char *revision, char **ret, struct err **e);
 /* First line of the commit's message; to be freed, "" when it cannot be had. */
@@ -26,6 +32,20 @@ struct git_update {
 /* Which of the updates is to be deployed: deploy_branch if it is among them, else the last updated head; tags and
  * deletions never. Returns its index, or -1 for none. notes: lines for the pusher. */
 int git_choose(const struct git_update *u, size_t n, const char *deploy_branch, struct strv *notes);
-/* The last pushed commit (refs/slipway/pushed); to be freed. ERR_NOT_FOUND: none. */
+/* The last pushed commit to be deployed and its ref; both to be freed. ERR_NOT_FOUND: none. Runs no git. The ref
+ * refs/slipway/pushed keeps the commit from being collected; clients neither see nor change it. */
 int git_pushed(const char *root, const char *app, char **commit, char **ref, struct err **e);
 int git_set_pushed(const char *root, const char *app, const char *commit, const char *ref, struct err **e);
+
+/* Reads a post-receive hook's input: "OLD NEW REF" a line. *ret: *n updates, released with git_updates_free(). */
+int git_updates_parse(struct git_update **ret, size_t *n, const char *text, struct err **e);
+void git_updates_free(struct git_update *u, size_t n);
+
+/*
+ * The two sides of the git protocol, on our standard descriptors, with a clean environment. env: "NAME=value"
+ * for the hook. git_serve_push() returns git's exit status; git_serve_fetch() replaces this process.
+ */
+int git_serve_push(const char *root, const char *app, const struct strv *env, struct err **e);
+int git_serve_fetch(const char *root, const char *app, struct err **e);
+/* What the client may say of the protocol in GIT_PROTOCOL: short, and nothing but "version=2" and its like. */
+bool git_protocol_is_legal(const char *value);
