@@ -136,7 +136,7 @@ static bool is_kept(const char *variable)
 
 /* What a client could have sent that changes what programs do; and what would make our children believe that
  * they are forced commands too. */
-static void environment_clean(const char *by, const char *fingerprint)
+static void environment_clean(void)
 {
 	_cleanup_(strv_done) struct strv names = { 0 };
 
@@ -145,9 +145,6 @@ static void environment_clean(const char *by, const char *fingerprint)
 			strv_push(&names, xstrndup(*v, strcspn(*v, "=")));
 	for (size_t i = 0; i < names.n; i++)
 		(void) unsetenv(names.v[i]);
-	(void) setenv("SLIPWAY_BY", by, 1); /* for slipwayd, when it is executed in our place */
-	(void) setenv("SLIPWAY_FINGERPRINT", fingerprint, 1);
-	(void) setenv("SLIPWAY_REMOTE", "1", 1);
 }
 
 /* Does what the client asked for; its exit status, or < 0. */
@@ -159,7 +156,7 @@ static int serve(const char *fingerprint, const char *name, struct err **e)
 	_cleanup_(strv_done) struct strv argv = { 0 };
 	char *help[] = { (char *) "help", NULL };
 
-	environment_clean(by, print);
+	environment_clean();
 	int r = ssh_parse(&argv, text, e);
 	if (r < 0)
 		return r;

@@ -42,13 +42,14 @@ char *ssh_word(const char **at)
 
 char *ssh_key_name(const char *text)
 {
-	struct span words = span_trim(text, text + strlen(text));
+	const char *from = text + strspn(text, "- \t"); /* no name is taken for an option */
+	struct span words = span_trim(from, from + strlen(from));
 	char *name = xstrndup(words.s, words.n < 64 ? words.n : 64);
 
 	for (char *c = name; *c; c++)
 		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@._+", *c))
 			*c = '-';
-	if (strspn(name, "-") == strlen(name))
+	if (!*name || *name == '-')
 		str_set(&name, "default");
 	return name;
 }
@@ -150,7 +151,7 @@ static int read_line(struct ssh_keys *keys, const char *keygen, const char *line
 		.fingerprint = TAKE(print),
 		.name = ssh_key_name(note),
 		.public_key = xasprintf("%s %s%s%s", type, blob, *note ? " " : "", note),
-		.type = TAKE(type),
+		.type = xstrdup(type),
 		.line = number,
 	};
 	return 0;
