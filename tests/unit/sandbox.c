@@ -1,0 +1,356 @@
+/* The sandbox with the real bubblewrap: what is seen, what can be written, how it ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "base/file.h"
+#include "base/proc.h"
+#include "base/sandbox.h"
+#include "base/str.h"
+
+/* A root directory with one app's release, data and a secret, beside a home with programs. */
+struct place {
+	char *dir;
+	struct sandbox box;
+};
+
+static char *at(const struct place *p, const char *path)
+{
+	return path_join(p->dir, path);
+}
+
+static void put(const struct place *p, const char *path, const char *text, mode_t mode)
+{
+	_cleanup_(freep) char *full = at(p, path),
+			      *dir = xstrndup(full, (size_t) (strrchr(full, '/') - full));
+
+	assert_int_equal(dir_make(dir, 0755, NULL), 0);
+	assert_int_equal(file_replace(full, text, strlen(text), mode, NULL), 0);
+}
+
+static void link_to(const struct place *p, const char *target, const char *path)
+{
+	_cleanup_(freep) char *full = at(p, path),
+			      *dir = xstrndup(full, (size_t) (strrchr(full, '/') - full));
+
+	assert_int_equal(dir_make(dir, 0755, NULL), 0);
+	assert_int_equal(symlink(target, full), 0);
+}
+
+static int enter(void **state)
+{
+	struct place *p = xcalloc(1, sizeof *p);
+
+	p->dir = xstrdup("/tmp/slipway-sandbox-XXXXXX");
+	if (!mkdtemp(p->dir))
+		return -1;
+	put(p, "root/run/token", "secret\n", 0600);
+	put(p, "root/releases/app/v1/src/file", "code\n", 0644);
+	put(p, "root/releases/other/v1/src/file", "secret\n", 0644);
+	put(p, "root/data/app/file", "data\n", 0644);
+	p->box.level = SANDBOX_BWRAP;
+	strv_push(&p->box.hide, at(p, "root"));
+	strv_push(&p->box.read, at(p, "root/releases/app"));
+	strv_push(&p->box.read, at(p, "root/none/read"));
+	strv_push(&p->box.write, at(p, "root/data/app"));
+	strv_push(&p->box.write, at(p, "root/none/write"));
+	*state = p;
+	return 0;
+}
+
+static int leave(void **state)
+{
+	struct place *p = *state;
+	int r = tree_remove(p->dir, NULL);
+
+	sandbox_done(&p->box);
+	free(p->dir);
+	free(p);
+	return r;
+}
+
+static void need_bwrap(void)
+{
+	if (sandbox_probe(NULL) != SANDBOX_BWRAP)
+		skip();
+}
+
+/* sh -c SCRIPT in the sandbox, with $1 the test's directory. */
+static void compose(const struct place *p, const char *program, const char *script, struct strv *argv)
+{
+	_cleanup_(freep) char *cwd = at(p, "root/releases/app/v1/src");
+
+	sandbox_prefix(&p->box, cwd, program, argv);
+	STRV_ADD(argv, "/bin/sh", "-c", script, "sh", p->dir);
+}
+
+static int run_with(const struct place *p, const char *program, const char *script, char **out)
+{
+	_cleanup_(strv_done) struct strv argv = { 0 };
+	char *env[] = { (char[]){ "PATH=/usr/bin:/bin" }, NULL };
+
+	compose(p, program, script, &argv);
+	return proc_run(argv.v, env, "/", 60000, out, NULL);
+}
+
+static const struct row {
+	const char *name, *script, *want;
+	int status;
+} rows[] = {
+	{ "its code is seen", "cat file", "code\n", 0 },
+	{ "its status is passed on", "exit 42", "", 42 },
+	{ "a signal's status is passed on", "kill -KILL $$", "", 128 + SIGKILL },
+	{ "the root shows only what is its own", "cd $1/root && find . -type f | sort",
+	  "./data/app/file\n./releases/app/v1/src/file\n", 0 },
+	{ "secrets are not there", "cat $1/root/run/token 2>/dev/null || echo no", "no\n", 0 },
+	{ "its code is read-only", "(echo x > file) 2>/dev/null || echo no", "no\n", 0 },
+	{ "its data is writable", "echo new > $1/root/data/app/file && cat $1/root/data/app/file", "new\n",
+	  0 },
+	{ "nothing can be written beside it", "(echo x > $1/root/x) 2>/dev/null || echo no", "no\n", 0 },
+	{ "nor at the top", "(echo x > /x) 2>/dev/null || echo no", "no\n", 0 },
+	{ "nor into the system",
+	  "for d in /usr /etc /usr/local /var /run /opt; do (: > $d/slipway-x) 2>/dev/null && echo $d; done; "
+	  ":",
+	  "", 0 },
+	{ "/tmp is its own", "find /tmp -name 'slipway-*' | grep -vx $1; echo x > /tmp/x && cat /tmp/x",
+	  "x\n", 0 },
+	{ "/tmp has its usual mode", "stat -c %a /tmp /var/tmp", "1777\n1777\n", 0 },
+	{ "homes are not there", "ls -d /root /home /srv /mnt /media 2>/dev/null; :", "", 0 },
+	{ "no sockets of the host", "find /run /var -type s | grep -v systemd/resolve; :", "", 0 },
+	{ "no processes of the host", "[ $(ls -d /proc/[0-9]* | wc -l) -lt 8 ] && echo few", "few\n", 0 },
+	{ "no capabilities",
+	  "grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | grep -v 0000000000000000; :", "", 0 },
+	{ "nothing more can be had", "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t1\n", 0 },
+	{ "the host's passwords are covered", "cat /etc/shadow /etc/gshadow 2>/dev/null || echo no", "no\n",
+	  0 },
+	{ "names resolve",
+	  "getent hosts localhost > /dev/null && cat /etc/resolv.conf > /dev/null && echo yes", "yes\n", 0 },
+	{ "devices work", "echo x > /dev/null && head -c1 /dev/urandom | wc -c", "1\n", 0 },
+	{ "signals have their default action", "grep -c '^SigIgn:.*0000000$' /proc/self/status", "1\n", 0 },
+};
+
+static void runs(void **state)
+{
+	const struct row *row = *state;
+	void *place;
+	_cleanup_(freep) char *out = NULL;
+
+	need_bwrap();
+	assert_int_equal(enter(&place), 0);
+	int status = run_with(place, NULL, row->script, &out);
+	assert_string_equal(out, row->want);
+	assert_int_equal(status, row->status);
+	assert_int_equal(leave(&place), 0);
+}
+
+static void what_is_written_stays(void **state)
+{
+	const struct place *p = *state;
+	_cleanup_(freep) char *file = at(p, "root/data/app/new"), *text = NULL;
+
+	need_bwrap();
+	assert_int_equal(run_with(p, NULL, "echo kept > $1/root/data/app/new; : > /tmp/slipway-left", NULL),
+			 0);
+	assert_int_equal(file_read(file, 100, &text, NULL, NULL), 0);
+	assert_string_equal(text, "kept\n");
+	assert_false(file_exists("/tmp/slipway-left"));
+}
+
+static void missing_directory_is_an_error(void **state)
+{
+	const struct place *p = *state;
+	_cleanup_(strv_done) struct strv argv = { 0 };
+
+	need_bwrap();
+	sandbox_prefix(&p->box, "/nonexistent", NULL, &argv);
+	STRV_ADD(&argv, "/bin/true");
+	assert_true(proc_run(argv.v, NULL, "/", 60000, NULL, NULL) > 0);
+}
+
+/* A virtual environment whose python is a link to a link, each in an installation of its own. */
+static void interpreters_are_followed(void **state)
+{
+	const struct place *p = *state;
+	_cleanup_(freep) char *python = at(p, "pyenv/bin/python3"), *current = at(p, "node/current/bin/node");
+	_cleanup_(freep) char *venv = at(p, "root/deps/app/1/bin/python"), *out = NULL;
+	_cleanup_(freep) char *script = xasprintf("#!/bin/sh\ncat %s/python-3.11/lib/x\n", p->dir);
+
+	need_bwrap();
+	put(p, "python-3.11/bin/python3.11", script, 0755);
+	put(p, "python-3.11/lib/x", "library\n", 0644);
+	put(p, "secret", "secret\n", 0644);
+	link_to(p, "../../python-3.11/bin/python3.11", "pyenv/bin/python3");
+	link_to(p, python, "root/deps/app/1/bin/python");
+	assert_int_equal(run_with(p, venv,
+				  "$1/root/deps/app/1/bin/python; cat $1/secret 2>/dev/null || echo no",
+				  &out),
+			 0);
+	assert_string_equal(out, "library\nno\n");
+	free(TAKE(out));
+	put(p, "node/v20/bin/node", "#!/bin/sh\necho node\n", 0755); /* a link amid the path */
+	link_to(p, "v20", "node/current");
+	assert_int_equal(run_with(p, current, "$1/node/current/bin/node && $1/node/v20/bin/node", &out), 0);
+	assert_string_equal(out, "node\nnode\n");
+}
+
+static void programs_unhide_nothing(void **state)
+{
+	struct place *p = *state;
+	_cleanup_(freep) char *tool = at(p, "home/bin/tool"), *local = at(p, "home/.local/bin/tool"),
+			      *out = NULL;
+
+	need_bwrap();
+	put(p, "home/bin/tool", "#!/bin/sh\necho tool\n", 0755);
+	put(p, "home/.slipway/run/token", "secret\n", 0600);
+	strv_push(&p->box.hide, at(p, "home/.slipway"));
+	assert_int_equal(run_with(p, tool,
+				  "$1/home/bin/tool; cat $1/home/.slipway/run/token 2>/dev/null || echo no",
+				  &out),
+			 0);
+	assert_string_equal(out, "tool\nno\n");
+	free(TAKE(out));
+	put(p, "home/.local/bin/tool", "#!/bin/sh\necho local\n", 0755);
+	put(p, "home/.local/share/keys", "secret\n", 0600);
+	assert_int_equal(
+		run_with(p, local,
+			 "$1/home/.local/bin/tool; cat $1/home/.local/share/keys 2>/dev/null || echo no",
+			 &out),
+		0);
+	assert_string_equal(out, "local\nno\n");
+}
+
+static void links_lead_into_it(void **state)
+{
+	struct place *p = *state;
+	_cleanup_(freep) char *real = at(p, "real"), *out = NULL;
+
+	need_bwrap();
+	put(p, "real/lib/file", "x\n", 0644);
+	link_to(p, "real", "alias");
+	strv_push(&p->box.read, at(p, "alias/lib"));
+	assert_int_equal(run_with(p, NULL, "cat $1/alias/lib/file $1/real/lib/file", &out), 0);
+	assert_string_equal(out, "x\nx\n");
+}
+
+/* --- how it ends --- */
+
+/* Starts a script as the supervisor does: with the signals ignored, so that only the command gets them. */
+static void start(const struct place *p, const char *script, struct strv *argv, struct proc *proc)
+{
+	char byte;
+
+	STRV_ADD(argv, "/usr/bin/env", "--ignore-signal=HUP,INT,QUIT,TERM,USR1,USR2");
+	compose(p, NULL, script, argv);
+	*proc = PROC(argv->v);
+	assert_int_equal(proc_start(proc, NULL), 0);
+	struct pollfd fd = { .fd = proc->pipe, .events = POLLIN };
+	assert_int_equal(poll(&fd, 1, 60000), 1); /* it says that it is ready */
+	assert_int_equal(read(proc->pipe, &byte, 1), 1);
+}
+
+/* Everything that could write to the pipe is gone. */
+static void assert_nothing_left(const struct proc *proc)
+{
+	struct pollfd fd = { .fd = proc->pipe, .events = POLLIN };
+	char buf[256];
+	ssize_t n;
+
+	do {
+		assert_int_equal(poll(&fd, 1, 60000), 1);
+		n = read(proc->pipe, buf, sizeof buf);
+	} while (n > 0);
+	assert_int_equal(n, 0);
+}
+
+static const struct end_row {
+	const char *name, *script;
+	int signal, status;
+	bool to_leader; /* not to the group */
+} end_rows[] = {
+	{ "TERM to the group ends it", "echo r; exec sleep 1000", SIGTERM, 128 + SIGTERM, false },
+	{ "TERM can be caught", "trap 'exit 9' TERM; echo r; sleep 1000 & wait", SIGTERM, 9, false },
+	{ "INT as well", "trap 'exit 8' INT; echo r; sleep 1000 & wait", SIGINT, 8, false },
+	{ "what runs on in the background ends too",
+	  "trap 'exit 7' TERM; setsid sh -c 'trap \"\" TERM; sleep 1000' & echo r; wait", SIGTERM, 7, false },
+	{ "KILL to the group leaves nothing", "setsid sleep 1000 & echo r; wait", SIGKILL, 128 + SIGKILL,
+	  false },
+	{ "KILL to the leader leaves nothing", "setsid sleep 1000 & echo r; wait", SIGKILL, 128 + SIGKILL,
+	  true },
+};
+
+static void ends(void **state)
+{
+	const struct end_row *row = *state;
+	_cleanup_(strv_done) struct strv argv = { 0 };
+	_cleanup_(proc_done) struct proc proc = PROC(NULL);
+	void *place;
+
+	need_bwrap();
+	assert_int_equal(enter(&place), 0);
+	start(place, row->script, &argv, &proc);
+	assert_int_equal(kill(row->to_leader ? proc.pid : -proc.pid, row->signal), 0);
+	assert_int_equal(proc_wait(&proc, NULL), 0);
+	assert_int_equal(proc.status, row->status);
+	assert_nothing_left(&proc);
+	assert_int_equal(leave(&place), 0);
+}
+
+/* --- the arguments alone --- */
+
+static void other_levels_add_nothing(void **state UNUSED)
+{
+	static const enum sandbox_level levels[] = { SANDBOX_OFF, SANDBOX_NONE };
+
+	for (size_t i = 0; i < COUNT(levels); i++) {
+		_cleanup_(strv_done) struct strv argv = { 0 };
+
+		sandbox_prefix(&(struct sandbox){ .level = levels[i] }, "/", "/x/bin/y", &argv);
+		assert_int_equal(argv.n, 0);
+	}
+	assert_string_equal(sandbox_level_name(SANDBOX_OFF), "off");
+}
+
+static void json_round_trip(void **state)
+{
+	const struct place *p = *state;
+	_cleanup_(json_releasep) json_t *j = sandbox_to_json(&p->box);
+	_cleanup_(sandbox_done) struct sandbox copy = { 0 }, back = { 0 };
+
+	sandbox_copy(&copy, &p->box);
+	sandbox_from_json(j, &back);
+	assert_int_equal(back.level, SANDBOX_BWRAP);
+	assert_int_equal(back.read.n, 2);
+	assert_string_equal(back.hide.v[0], p->box.hide.v[0]);
+	assert_string_equal(back.write.v[0], copy.write.v[0]);
+}
+
+int main(void)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(void **state);
+	} single[] = {
+		{ "what is written stays", what_is_written_stays },
+		{ "a working directory that is not there", missing_directory_is_an_error },
+		{ "interpreters are followed through their links", interpreters_are_followed },
+		{ "a program's prefix unhides nothing", programs_unhide_nothing },
+		{ "a path is shown by both of its names", links_lead_into_it },
+		{ "other levels add nothing", other_levels_add_nothing },
+		{ "JSON and back", json_round_trip },
+	};
+	struct CMUnitTest tests[COUNT(rows) + COUNT(end_rows) + COUNT(single)];
+	size_t n = 0;
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		tests[n++] = (struct CMUnitTest){ rows[i].name, runs, NULL, NULL, (void *) &rows[i] };
+	for (size_t i = 0; i < COUNT(end_rows); i++)
+		tests[n++] = (struct CMUnitTest){ end_rows[i].name, ends, NULL, NULL, (void *) &end_rows[i] };
+	for (size_t i = 0; i < COUNT(single); i++)
+		tests[n++] = (struct CMUnitTest){ single[i].name, single[i].fn, enter, leave, NULL };
+	return _cmocka_run_group_tests("sandbox", tests, n, NULL, NULL);
+}
