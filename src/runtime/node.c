@@ -241,7 +241,7 @@ static void add_npm(struct build *b, const struct runtime_input *in, const struc
 	s = build_deps_step(b, to->home, "npm ci");
 	STRV_ADD(&s->argv, to->npm, "ci", "--no-audit", "--no-fund");
 	s->may_fail = true;
-	warning = xasprintf("Warning: %s does not fit package.json (see above): installing without it", lock);
+	warning = xasprintf("%s could not be used (see above): npm install without it", lock);
 	add_npm_install(b, to, warning);
 }
 
@@ -298,6 +298,10 @@ static int add_manager(struct build *b, const struct runtime_input *in, const st
 	strv_add(&s->argv, (const char *const *) words.v + 1);
 	STRV_ADD(&s->argv, "install");
 	add_manager_options(s, program, to);
+	if (str_eq(program, "yarn")) { /* from version 2: without this there is no node_modules */
+		env_set(&b->env, "YARN_NODE_LINKER", "node-modules", "node");
+		env_setf(&b->env, "YARN_GLOBAL_FOLDER", "node", "%s/.yarn-global", to->deps);
+	}
 	return 0;
 }
 

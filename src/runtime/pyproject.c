@@ -237,8 +237,8 @@ static void add_sync(struct build *b, const char *uv, const char *cwd, const cha
 	STRV_ADD(&s->argv, "--locked"); /* so that the file stays as it is */
 	s->may_fail = true;
 	add_sync(b, uv, cwd, python, false);
-	str_set(&b->deps[b->n_deps - 1].title, "Warning: uv.lock does not fit pyproject.toml (see above): "
-					       "running uv sync, which resolves anew");
+	str_set(&b->deps[b->n_deps - 1].title,
+		"uv.lock could not be used (see above): Running uv sync to resolve anew");
 }
 
 static void uv_set_env(struct build *b, const char *deps, const char *venv, bool wants_version)

@@ -44,8 +44,8 @@ struct build {
 	size_t n_steps;
 	struct env env;          /* added to the app's environment below ENV and settings: PATH, VIRTUAL_ENV ...;
 	                            values may use $PATH of the base */
-	struct strv links;       /* "NAME=TARGET": symbolic links made in src before anything is run, unless
-				    something is there (node_modules) */
+	struct strv links;       /* "NAME=TARGET": symbolic links made in src before the steps, unless something is
+				    there (node_modules) */
 	struct strv read;        /* paths outside the system that the app and the build must see (toolchains) */
 };
 
