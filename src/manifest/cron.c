@@ -12,20 +12,20 @@
 
 struct field {
 	const char *what;
-	unsigned max;      /* the highest that may be written */
-	unsigned last;     /* the highest that comes up */
-	const char *names; /* three letters each */
+	unsigned max;         /* the highest that may be written */
+	unsigned first, last; /* that come up */
+	const char *names;    /* three letters each */
 	unsigned first_name;
 };
 
 enum { MINUTE, HOUR, DAY, MONTH, WEEKDAY, N_FIELDS };
 
 static const struct field fields[N_FIELDS] = {
-	[MINUTE] = { "minute", 59, 59, "", 0 },
-	[HOUR] = { "hour", 24, 23, "", 0 },
-	[DAY] = { "day of the month", 31, 31, "", 0 },
-	[MONTH] = { "month", 12, 12, "janfebmaraprmayjunjulaugsepoctnovdec", 1 },
-	[WEEKDAY] = { "weekday", 7, 6, "sunmontuewedthufrisat", 0 },
+	[MINUTE] = { "minute", 59, 0, 59, "", 0 },
+	[HOUR] = { "hour", 24, 0, 23, "", 0 },
+	[DAY] = { "day of the month", 31, 1, 31, "", 0 },
+	[MONTH] = { "month", 12, 1, 12, "janfebmaraprmayjunjulaugsepoctnovdec", 1 },
+	[WEEKDAY] = { "weekday", 7, 0, 6, "sunmontuewedthufrisat", 0 },
 };
 
 static const struct {
@@ -113,6 +113,7 @@ static int read_item(struct reader *r, const struct field *f, uint64_t *set, str
 		r->at++;
 		if (*r->at == '/')
 			err = read_step(r, f, &step, e);
+		from = f->first ? step : 0; /* the multiples of N, not every Nth */
 	} else {
 		err = read_limited(r, f, 0, &from, e);
 		to = from;

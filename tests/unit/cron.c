@@ -1,0 +1,180 @@
+/* Schedules: which lines are accepted, what they match, and what is said about the others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "manifest/cron.h"
+
+#define EVERY_MINUTE 0xfffffffffffffffULL
+#define EVERY_HOUR   0xffffffu
+#define EVERY_DAY    0xfffffffeu
+#define EVERY_MONTH  0x1ffeu
+#define EVERY_WDAY   0x7fu
+#define BIT(n)       (1ULL << (n))
+
+static const struct good {
+	const char *name, *line;
+	struct cron want;
+	const char *command, *warning;
+} good[] = {
+	{ "piku-C01 every minute",
+	  "* * * * * echo $FOO >> $DATA_ROOT/out",
+	  { EVERY_MINUTE, EVERY_HOUR, EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false },
+	  "echo $FOO >> $DATA_ROOT/out" },
+	{ "piku-C03 hour 24 never runs",
+	  "0 24 * * * x",
+	  { BIT(0), BIT(24), EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false },
+	  "x",
+	  "never runs: hours" },
+	{ "piku-C04 stars in the command stay",
+	  "0 0 * * * rm -f tmp/*.log",
+	  { BIT(0), BIT(0), EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false },
+	  "rm -f tmp/*.log" },
+	{ "piku-C05 */5 days are the multiples of 5",
+	  "0 0 */5 * * x",
+	  { BIT(0), BIT(0), BIT(5) | BIT(10) | BIT(15) | BIT(20) | BIT(25) | BIT(30), EVERY_MONTH, EVERY_WDAY,
+	    false },
+	  "x" },
+	{ "*/3 months are the multiples of 3",
+	  "0 0 1 */3 * x",
+	  { BIT(0), BIT(0), BIT(1), BIT(3) | BIT(6) | BIT(9) | BIT(12), EVERY_WDAY, false },
+	  "x" },
+	{ "*/20 minutes begin at 0",
+	  "*/20 * * * * x",
+	  { BIT(0) | BIT(20) | BIT(40), EVERY_HOUR, EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false },
+	  "x" },
+	{ "*/24 hours is midnight",
+	  "0 */24 * * * x",
+	  { BIT(0), BIT(0), EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false },
+	  "x" },
+	{ "piku-C06 day and weekday: either",
+	  "0 0 13 * 5 x",
+	  { BIT(0), BIT(0), BIT(13), EVERY_MONTH, BIT(5), true },
+	  "x" },
+	{ "piku-C07 weekday 0 is Sunday",
+	  "0 0 * * 0 x",
+	  { BIT(0), BIT(0), EVERY_DAY, EVERY_MONTH, BIT(0), false },
+	  "x" },
+	{ "piku-C07 weekday 7 is Sunday",
+	  "0 0 * * 7 x",
+	  { BIT(0), BIT(0), EVERY_DAY, EVERY_MONTH, BIT(0), false },
+	  "x" },
+	{ "piku-C08 lists, ranges, steps, names",
+	  "0-5,30 8-18/2 * jan-mar mon-fri x",
+	  { 0x3f | BIT(30), BIT(8) | BIT(10) | BIT(12) | BIT(14) | BIT(16) | BIT(18), EVERY_DAY,
+	    BIT(1) | BIT(2) | BIT(3), 0x3e, false },
+	  "x" },
+	{ "piku-C08 @daily", "@daily y", { BIT(0), BIT(0), EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false }, "y" },
+	{ "@hourly", "@hourly y", { BIT(0), EVERY_HOUR, EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false }, "y" },
+	{ "@weekly", "@weekly y", { BIT(0), BIT(0), EVERY_DAY, EVERY_MONTH, BIT(0), false }, "y" },
+	{ "@monthly", "@monthly y", { BIT(0), BIT(0), BIT(1), EVERY_MONTH, EVERY_WDAY, false }, "y" },
+	{ "@yearly", "@yearly y", { BIT(0), BIT(0), BIT(1), BIT(1), EVERY_WDAY, false }, "y" },
+	{ "any run of blanks",
+	  "  0\t 3  *\t* *   x y ",
+	  { BIT(0), BIT(3), EVERY_DAY, EVERY_MONTH, EVERY_WDAY, false },
+	  "x y " },
+	{ "fri-sun",
+	  "0 0 * * fri-sun x",
+	  { BIT(0), BIT(0), EVERY_DAY, EVERY_MONTH, BIT(5) | BIT(6) | BIT(0), false },
+	  "x" },
+	{ "names in capitals",
+	  "0 0 * DEC Sun x",
+	  { BIT(0), BIT(0), EVERY_DAY, BIT(12), BIT(0), false },
+	  "x" },
+	{ "31 February never runs",
+	  "0 0 31 2 * x",
+	  { BIT(0), BIT(0), BIT(31), BIT(2), EVERY_WDAY, false },
+	  "x",
+	  "no month has such a day" },
+	{ "29 February runs", "0 0 29 2 * x", { BIT(0), BIT(0), BIT(29), BIT(2), EVERY_WDAY, false }, "x" },
+	{ "day 0 never runs",
+	  "0 0 0 * * x",
+	  { BIT(0), BIT(0), BIT(0), EVERY_MONTH, EVERY_WDAY, false },
+	  "x",
+	  "no month has such a day" },
+	{ "day 31 of February or any Monday runs",
+	  "0 0 31 2 1 x",
+	  { BIT(0), BIT(0), BIT(31), BIT(2), BIT(1), true },
+	  "x" },
+};
+
+static const struct bad {
+	const char *name, *line;
+	int column;
+	const char *says;
+} bad[] = {
+	{ "piku-C02 minute 60", "60 * * * * x", 1, "60 is no minute: expected 0 to 59" },
+	{ "piku-C02 hour 25", "* 25 * * * x", 3, "25 is no hour: expected 0 to 24" },
+	{ "piku-C02 day 32", "* * 32 * * x", 5, "32 is no day of the month: expected 0 to 31" },
+	{ "piku-C02 month 13", "* * * 13 * x", 7, "13 is no month" },
+	{ "piku-C02 weekday 8", "* * * * 8 x", 9, "8 is no weekday: expected 0 to 7" },
+	{ "piku-C02 */60", "*/60 * * * * x", 3, "60 is no step: expected 1 to 59" },
+	{ "piku-C02 */0", "*/0 * * * * x", 3, "0 is no step: expected 1 to 59" },
+	{ "piku-C09 @sometimes", "@sometimes x", 1, "expected @hourly" },
+	{ "piku-C09 empty", "", 1, "expected five time fields" },
+	{ "piku-C09 four fields", "* * * *", 8, "expected five time fields" },
+	{ "no command", "* * * * *  ", 12, "expected a command" },
+	{ "@daily without a command", "@daily", 7, "expected a command" },
+	{ "word instead of a field", "* * * * run x", 9, "expected '*', a name or a number up to 7" },
+	{ "word in the minute", "x * * * * y", 1, "expected '*' or a number up to 59" },
+	{ "range upside down", "5-1 * * * * x", 1, "from the lower to the higher" },
+	{ "range beyond the limit", "50-60 * * * * x", 4, "60 is no minute" },
+	{ "open range", "5- * * * * x", 3, "expected '*' or a number" },
+	{ "step without a number", "*/ * * * * x", 3, "expected a number after '/'" },
+	{ "step of a number", "5/10 * * * * x", 2, "unexpected '/' in the minute" },
+	{ "list with a hole", "1,,2 * * * * x", 3, "expected '*' or a number" },
+	{ "a number too long", "99999999999999999999 * * * * x", 1, "is no minute" },
+	{ "negative", "-1 * * * * x", 1, "expected '*' or a number" },
+	{ "name of a month in the weekday", "0 0 * * jan x", 9, "expected '*', a name" },
+	{ "name with more letters", "0 0 * january * x", 7, "expected '*', a name" },
+};
+
+static void accepts(void **state)
+{
+	const struct good *row = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	_cleanup_(freep) char *warning = NULL;
+	const char *command = NULL;
+	struct cron c = { 0 };
+	int column = 0;
+
+	assert_int_equal(cron_parse(&c, row->line, &command, &column, &warning, &e), 0);
+	assert_true(c.minute == row->want.minute);
+	assert_int_equal(c.hour, row->want.hour);
+	assert_int_equal(c.day, row->want.day);
+	assert_int_equal(c.month, row->want.month);
+	assert_int_equal(c.weekday, row->want.weekday);
+	assert_int_equal(c.is_any_of_days, row->want.is_any_of_days);
+	assert_string_equal(command, row->command);
+	assert_true(row->warning ? warning && strstr(warning, row->warning) : !warning);
+}
+
+static void refuses(void **state)
+{
+	const struct bad *row = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	_cleanup_(freep) char *warning = NULL;
+	const char *command = NULL;
+	struct cron c = { 0 };
+	int column = 0;
+
+	assert_int_equal(cron_parse(&c, row->line, &command, &column, &warning, &e), ERR_REFUSED);
+	if (!strstr(e->msg, row->says))
+		fail_msg("\"%s\" is not in \"%s\"", row->says, e->msg);
+	assert_int_equal(column, row->column);
+	assert_null(warning);
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[COUNT(good) + COUNT(bad)];
+
+	for (size_t i = 0; i < COUNT(good); i++)
+		tests[i] = (struct CMUnitTest){ good[i].name, accepts, NULL, NULL, (void *) &good[i] };
+	for (size_t i = 0; i < COUNT(bad); i++)
+		tests[COUNT(good) + i] =
+			(struct CMUnitTest){ bad[i].name, refuses, NULL, NULL, (void *) &bad[i] };
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
