@@ -184,7 +184,7 @@ server_start_slipwayd() {
 	setsid env -i PATH="$SERVER_PATH" HOME="$SERVER_DIR/home" USER="$SERVER_USER" LANG=C.UTF-8 \
 		SLIPWAY_ROOT="$SERVER_DIR/root" SLIPWAY_AUTHORIZED_KEYS="$SERVER_DIR/ssh/authorized_keys" \
 		${SERVER_ENV:+"${SERVER_ENV[@]}"} \
-		"$SLIPWAY_BIN/slipwayd" </dev/null >>"$SERVER_DIR/slipwayd.log" 2>&1 3>&- 4>&- 9>&- &
+		"$SLIPWAY_BIN/slipwayd" </dev/null >>"$SERVER_DIR/slipwayd.log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	SLIPWAYD_PID=$!
 	server_record slipwayd "$SLIPWAYD_PID"
 	wait_until server_slipwayd_settled
@@ -201,7 +201,7 @@ server_start_sshd() {
 		touch "$SERVER_DIR/made-run-sshd"
 	fi
 	setsid env -i PATH="$SERVER_PATH" "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$SERVER_DIR/ssh/sshd_config" \
-		</dev/null >>"$SERVER_DIR/sshd.log" 2>&1 3>&- 4>&- 9>&- &
+		</dev/null >>"$SERVER_DIR/sshd.log" 2>&1 3>&- 4>&- 8>&- 9>&- &
 	SSHD_PID=$!
 	server_record sshd "$SSHD_PID"
 	wait_until server_sshd_settled
