@@ -173,8 +173,48 @@ int dir_make(const char *path, mode_t mode, struct err **e)
 	return chmod(path, mode) < 0 ? err_set(e, -errno, "making %s: %m", path) : 0; /* whatever the umask */
 }
 
+/* Each level of a tree costs a descriptor while it is removed: what lies deeper is moved up to the top first.
+ */
+enum { DEEPEST = 100 };
+
+struct removal {
+	int top; /* the tree's own directory */
+	unsigned moved;
+};
+
+static int remove_below(struct removal *x, int fd, int depth);
+
+static int move_up(struct removal *x, int dir, const char *name)
+{
+	int r;
+
+	do {
+		_cleanup_(freep) char *to = xasprintf(".slipway-deep.%u", x->moved++);
+
+		r = renameat2(dir, name, x->top, to, RENAME_NOREPLACE);
+	} while (r < 0 && errno == EEXIST);
+	return r < 0 ? -errno : 0;
+}
+
+static int remove_directory(struct removal *x, int dir, const char *name, int depth)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, fd = openat(dir, name, flags), r;
+
+	if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
+		fd = openat(dir, name, flags);
+	if (fd < 0)
+		return -errno;
+	(void) fchmod(fd, 0700); /* Go's module cache is read-only */
+	if (depth >= DEEPEST) {
+		(void) close(fd);
+		return move_up(x, dir, name);
+	}
+	r = remove_below(x, fd, depth + 1);
+	return r == 0 && unlinkat(dir, name, AT_REMOVEDIR) < 0 ? -errno : r;
+}
+
 /* Removes what is below an open directory; closes it. */
-static int remove_below(int fd)
+static int remove_below(struct removal *x, int fd, int depth)
 {
 	DIR *d = fdopendir(fd);
 	struct dirent *at;
@@ -190,40 +230,38 @@ static int remove_below(int fd)
 			continue;
 		if (unlinkat(dirfd(d), at->d_name, 0) == 0 || errno == ENOENT)
 			continue;
-		if (errno != EISDIR && errno != EPERM) {
-			r = -errno;
-			break;
-		}
-		int sub = openat(dirfd(d), at->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0 && errno == EACCES && fchmodat(dirfd(d), at->d_name, 0700, 0) == 0)
-			sub = openat(dirfd(d), at->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (sub < 0) {
-			r = -errno;
-			break;
-		}
-		(void) fchmod(sub, 0700); /* Go's module cache is read-only */
-		r = remove_below(sub);
-		if (r == 0 && unlinkat(dirfd(d), at->d_name, AT_REMOVEDIR) < 0)
-			r = -errno;
+		r = errno == EISDIR || errno == EPERM ? remove_directory(x, dirfd(d), at->d_name, depth)
+						      : -errno;
 	}
 	(void) closedir(d);
 	return r;
 }
 
+static int remove_tree(const char *path, int top)
+{
+	struct removal x = { .top = top };
+	unsigned moved;
+	int r;
+
+	(void) fchmod(top, 0700);
+	do { /* again for what was moved up, in front of where the first walk stood */
+		int fd = openat(top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		moved = x.moved;
+		r = fd < 0 ? -errno : remove_below(&x, fd, 0);
+	} while (r == 0 && x.moved > moved);
+	return r == 0 && rmdir(path) < 0 && errno != ENOENT ? -errno : r;
+}
+
 int tree_remove(const char *path, struct err **e)
 {
-	int r, fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r;
 
-	if (fd < 0) {
-		if (errno == ENOENT)
-			return 0;
-		r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	} else {
-		(void) fchmod(fd, 0700);
-		r = remove_below(fd);
-		if (r == 0 && rmdir(path) < 0 && errno != ENOENT)
-			r = -errno;
-	}
+	if (fd >= 0)
+		r = remove_tree(path, fd);
+	else
+		r = errno != ENOENT && unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 	return r < 0 ? err_set(e, r, "removing %s: %s", path, strerror(-r)) : 0;
 }
 

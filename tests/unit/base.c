@@ -503,6 +503,24 @@ static void trees_go_without_following(void **state UNUSED)
 	assert_int_equal(tree_remove("none/at/all", NULL), 0);
 }
 
+/* Deeper than there are descriptors, and longer than a path may be. */
+static void deep_trees_go(void **state UNUSED)
+{
+	enum { DEPTH = 3000 };
+	int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (int i = 0; i < DEPTH; i++) {
+		assert_int_equal(mkdirat(fd, "deep", 0755), 0);
+		int next = openat(fd, "deep", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		(void) close(fd);
+		fd = next;
+	}
+	(void) close(fd);
+	assert_int_equal(tree_remove("deep", NULL), 0);
+	assert_false(is_dir("deep"));
+}
+
 static void directories_get_their_mode(void **state UNUSED)
 {
 	mode_t old = umask(077);
@@ -809,6 +827,7 @@ int main(void)
 	ADD_FILE(read_has_a_ceiling);
 	ADD_ROWS(beneath_rows, beneath);
 	ADD_FILE(trees_go_without_following);
+	ADD_FILE(deep_trees_go);
 	ADD_FILE(directories_get_their_mode);
 	ADD_FILE(links_are_replaced);
 	ADD_FILE(locks_exclude);

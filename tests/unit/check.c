@@ -180,8 +180,9 @@ static void another_has_the_port(void **state UNUSED)
 	_cleanup_(closep) int fd = listen_on("127.0.0.1", &port);
 	struct check_target t = target_of(&i, port);
 	int64_t begin = monotonic_ms();
-	int r = check_wait(&tcp, &t, &e), who = check_who_listens(i.pid, port, &holder);
 
+	assert_true(fd >= 0);
+	int r = check_wait(&tcp, &t, &e), who = check_who_listens(i.pid, port, &holder);
 	stop(&i);
 	assert_true(monotonic_ms() - begin < LONG_MS);
 	assert_int_equal(r, ERR_FAILED);

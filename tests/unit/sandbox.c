@@ -227,7 +227,7 @@ static void programs_unhide_nothing(void **state)
 static void links_lead_into_it(void **state)
 {
 	struct place *p = *state;
-	_cleanup_(freep) char *real = at(p, "real"), *out = NULL;
+	_cleanup_(freep) char *out = NULL;
 
 	need_bwrap();
 	put(p, "real/lib/file", "x\n", 0644);
