@@ -148,6 +148,8 @@ static void family_of(pid_t pid, struct pids *ret)
 	size_t n = 0, before;
 	struct kin k;
 
+	if (pid <= 0) /* nobody's; 0 would be the parent of all */
+		return;
 	all_pids(&all);
 	for (size_t i = 0; i < all.n; i++)
 		if (read_kin(all.v[i], &k))

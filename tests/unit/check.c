@@ -183,12 +183,14 @@ static void another_has_the_port(void **state UNUSED)
 
 	assert_true(fd >= 0);
 	int r = check_wait(&tcp, &t, &e), who = check_who_listens(i.pid, port, &holder);
+	int whoever = check_who_listens(0, port, NULL);
 	stop(&i);
 	assert_true(monotonic_ms() - begin < LONG_MS);
 	assert_int_equal(r, ERR_FAILED);
 	want = xasprintf("port %u is taken by test-check (pid %d), which is not web.1", port, (int) getpid());
 	assert_string_equal(e->msg, want);
 	assert_int_equal(who, -1);
+	assert_int_equal(whoever, -1);
 	assert_non_null(strstr(holder, "test-check (pid "));
 }
 
