@@ -33,9 +33,10 @@ int check_wait(const struct plan_check *check, const struct check_target *t, str
 /* The TCP ports on which pid or a descendant listens, for "listens on 8000 instead"; array of *n, to be
  * freed. */
 int check_listening_ports(pid_t pid, unsigned **ret, size_t *n);
-/* 1: pid (0: nobody) or a descendant listens there. 0: nobody does. -1: another process does; *holder (to be
- * freed) names it
- * ("python3 (pid 812)"), or says that it belongs to another user. */
+/*
+ * 1: pid (0: nobody) or a descendant listens there. 0: no one does. -1: another process does; *holder (to be
+ * freed) names it ("python3 (pid 812)"), or says that it belongs to another user.
+ */
 int check_who_listens(pid_t pid, unsigned port, char **holder);
 /* Can a server bind the port on all addresses now? */
 bool check_port_is_free(unsigned port);
