@@ -1,0 +1,65 @@
+/* The host's own commands: version, help, shutdown. */
+#include "cli/cli-internal.h"
+
+static int run_version(struct cli *cli, char **argv UNUSED, struct err **e UNUSED)
+{
+	_cleanup_(json_releasep) json_t *j = json_object();
+
+	json_put_text(j, "version", VERSION);
+	if (cli->is_json)
+		json_print(j);
+	else
+		(void) puts("slipway " VERSION);
+	return 0;
+}
+
+static int run_help(struct cli *cli, char **argv, struct err **e)
+{
+	const struct command *c = argv[0] ? cli_find(argv[0]) : NULL;
+
+	if (argv[0] && !c)
+		return err_set(e, ERR_USAGE, "unknown command '%s'; `slipway help` lists them", argv[0]);
+	if (c)
+		help_command(c);
+	else
+		help_overview(cli->is_remote);
+	return 0;
+}
+
+static int run_shutdown(struct cli *cli, char **argv UNUSED, struct err **e)
+{
+	_cleanup_(json_releasep) json_t *args = json_object();
+
+	json_put_flag(args, "instances", cli_option(cli, "instances") != NULL);
+	return control_call(&cli->control, "shutdown", args, NULL, e);
+}
+
+const struct command cmd_version = {
+	.words = "version",
+	.args = "",
+	.summary = "print the version",
+	.group = "Host",
+	.needs = CLI_JSON,
+	.run = run_version,
+};
+
+const struct command cmd_help = {
+	.words = "help",
+	.args = "[COMMAND]",
+	.summary = "list the commands, or explain one",
+	.group = "Host",
+	.max_args = 1,
+	.run = run_help,
+};
+
+const struct command cmd_shutdown = {
+	.words = "shutdown",
+	.args = "",
+	.summary = "end slipwayd; the apps go on unless --instances",
+	.group = "Host",
+	.needs = NEEDS_DAEMON | CLI_LOCAL,
+	.run = run_shutdown,
+	.options =
+		(const struct option_def[]){
+			{ 0, "instances", NULL, "stop every instance and the router first" }, { 0 } },
+};

@@ -1,0 +1,32 @@
+/* For logs.c and logs-follow.c: one instance's log on its way to the reader. */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "cli/cli.h"
+
+struct log_file {
+	char *name;       /* "web.1" */
+	char *path;       /* logs/APP/web.1.log */
+	int fd;           /* -1: not there */
+	struct strb line; /* its last line as far as it was written */
+};
+
+struct logs {
+	struct cli *cli;
+	char *dir;
+	const char *pattern; /* "web", "web.1", "w*"; NULL: all */
+	struct log_file *files;
+	size_t n;
+	long lines;
+	bool has_times;
+};
+
+/* Is "web.1.log" the log of an instance that was asked for? *name: "web.1", to be freed. */
+bool logs_want(const struct logs *l, const char *file, char **name);
+/* The file of that instance; added when it is new. */
+struct log_file *logs_file(struct logs *l, const char *name);
+/* Prints what of f was not printed yet. */
+void logs_print_rest(struct logs *l, struct log_file *f);
+/* Prints new lines as they come, also across rotation, until it is interrupted. */
+int logs_follow(struct logs *l, struct err **e);

@@ -1,0 +1,271 @@
+/* logs: the last lines of every instance's log. Each line of a file is "2026-11-23T21:37:00.123Z text". */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "cli/cli-internal.h"
+#include "cli/logs-internal.h"
+#include "plan/root.h"
+#include "store/deployment.h"
+
+enum { CHUNK = 65536, MAX_LINE = 1 << 20 };
+
+bool logs_want(const struct logs *l, const char *file, char **name)
+{
+	_cleanup_(freep) char *instance = NULL, *service = NULL;
+	char *dot;
+	long ordinal;
+
+	if (!str_ends(file, ".log"))
+		return false;
+	instance = xstrndup(file, strlen(file) - strlen(".log"));
+	dot = strrchr(instance, '.');
+	if (!dot || !str_to_long(dot + 1, 1, INT32_MAX, &ordinal))
+		return false;
+	service = xstrndup(instance, (size_t) (dot - instance));
+	if (l->pattern && fnmatch(l->pattern, service, 0) != 0 && fnmatch(l->pattern, instance, 0) != 0)
+		return false;
+	*name = TAKE(instance);
+	return true;
+}
+
+struct log_file *logs_file(struct logs *l, const char *name)
+{
+	struct log_file *f;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (str_eq(l->files[i].name, name))
+			return &l->files[i];
+	f = GROW(&l->files, &l->n);
+	f->name = xstrdup(name);
+	f->path = xasprintf("%s/%s.log", l->dir, name);
+	f->fd = -1;
+	f->line = STRB(MAX_LINE);
+	return f;
+}
+
+/* The length of the time stamp and its blank, or 0: a line that the log keeper did not write. */
+static size_t stamp_length(const char *line)
+{
+	size_t n = strcspn(line, " ");
+
+	return n >= 20 && n <= 30 && line[4] == '-' && line[10] == 'T' && line[n - 1] == 'Z' &&
+			       isdigit(*line) && line[n] == ' '
+		       ? n + 1
+		       : 0;
+}
+
+static void print_json(const struct log_file *f, const char *line, size_t stamp)
+{
+	_cleanup_(json_releasep) json_t *j = json_object();
+	_cleanup_(freep) char *at = stamp ? xstrndup(line, stamp - 1) : NULL, *text = NULL;
+
+	json_put_text(j, "at", at);
+	json_put_text(j, "instance", f->name);
+	json_put_text(j, "text", line + stamp);
+	text = json_dumps(j, JSON_COMPACT);
+	if (text)
+		(void) puts(text);
+}
+
+static void print_line(const struct logs *l, const struct log_file *f, char *line)
+{
+	size_t stamp = stamp_length(line), n = strlen(line);
+	int width = 0;
+
+	while (n > stamp && isspace((unsigned char) line[n - 1]))
+		line[--n] = '\0';
+	if (l->cli->is_json) {
+		print_json(f, line, stamp);
+		return;
+	}
+	for (size_t i = 0; i < l->n; i++)
+		width = (int) strlen(l->files[i].name) > width ? (int) strlen(l->files[i].name) : width;
+	(void) printf("%-*s | %s\n", width, f->name, line + (l->has_times ? 0 : stamp));
+}
+
+/* Whole lines are printed at once; the last one waits for its end. */
+static void feed(const struct logs *l, struct log_file *f, const char *data, size_t n)
+{
+	while (n) {
+		const char *eol = memchr(data, '\n', n);
+		size_t part = eol ? (size_t) (eol - data) : n;
+
+		(void) strb_add(&f->line, data, part); /* what is too long is cut off */
+		if (eol) {
+			_cleanup_(freep) char *line = strb_take(&f->line);
+
+			print_line(l, f, line);
+			f->line = STRB(MAX_LINE);
+			part++;
+		}
+		data += part;
+		n -= part;
+	}
+}
+
+void logs_print_rest(struct logs *l, struct log_file *f)
+{
+	char buf[CHUNK];
+	ssize_t n;
+
+	while (f->fd >= 0 && (n = read(f->fd, buf, sizeof buf)) > 0)
+		feed(l, f, buf, (size_t) n);
+}
+
+/* Moves fd to the begin of the last lines lines. Returns how many there are, at most lines. */
+static long seek_lines(int fd, long lines)
+{
+	_cleanup_(freep) char *buf = xcalloc(1, CHUNK);
+	off_t at = lseek(fd, 0, SEEK_END);
+	off_t end = at;
+	long found = 0;
+
+	while (at > 0) {
+		size_t part = at < CHUNK ? (size_t) at : CHUNK;
+		ssize_t n = pread(fd, buf, part, at -= (off_t) part);
+
+		for (; n > 0; n--) {
+			if (buf[n - 1] != '\n' || at + n == end)
+				continue;
+			if (++found == lines) {
+				(void) lseek(fd, at + n, SEEK_SET);
+				return lines;
+			}
+		}
+	}
+	(void) lseek(fd, 0, SEEK_SET);
+	return end > 0 ? found + 1 : 0;
+}
+
+/* Just rotated, the file may have few lines: the rest comes from the one before. */
+static void print_old(struct logs *l, struct log_file *f, long lines)
+{
+	_cleanup_(freep) char *path = xasprintf("%s.old", f->path);
+	int current = f->fd;
+
+	f->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (f->fd >= 0) {
+		(void) seek_lines(f->fd, lines);
+		logs_print_rest(l, f);
+		(void) close(f->fd);
+	}
+	f->fd = current;
+}
+
+static void print_last(struct logs *l, struct log_file *f)
+{
+	long found;
+
+	f->fd = open(f->path, O_RDONLY | O_CLOEXEC);
+	found = f->fd >= 0 ? seek_lines(f->fd, l->lines) : 0;
+	if (found < l->lines)
+		print_old(l, f, l->lines - found);
+	logs_print_rest(l, f);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strverscmp(((const struct log_file *) a)->name, ((const struct log_file *) b)->name);
+}
+
+static int find_files(struct logs *l, struct err **e)
+{
+	_cleanup_(strv_done) struct strv names = { 0 };
+	int r = dir_list(l->dir, &names, e);
+
+	for (size_t i = 0; r >= 0 && i < names.n; i++) {
+		_cleanup_(freep) char *name = NULL;
+
+		if (logs_want(l, names.v[i], &name))
+			(void) logs_file(l, name);
+	}
+	if (l->n)
+		qsort(l->files, l->n, sizeof *l->files, by_name);
+	return r;
+}
+
+static void logs_done(struct logs *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		closep(&l->files[i].fd);
+		strb_done(&l->files[i].line);
+		free(l->files[i].name);
+		free(l->files[i].path);
+	}
+	free(l->files);
+	free(l->dir);
+}
+
+/* `logs APP deploy`: what the last deployment said. */
+static int deployment_log(struct cli *cli, struct err **e)
+{
+	int64_t id = cli->app.last_deployment;
+	_cleanup_(freep) char *path = root_deploy_log(cli->root, cli->app.name, (long) id);
+	_cleanup_(closep) int fd = -1;
+	char buf[CHUNK];
+	ssize_t n;
+	long lines;
+	int r = option_number(cli, "lines", 0, &lines, e);
+
+	if (r < 0)
+		return r;
+	if (id && cli_option(cli, "follow"))
+		return follow_deployment(cli, id, e);
+	fd = id ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0) {
+		(void) printf("No logs found for app '%s'.\n", cli->app.name);
+		return 0;
+	}
+	if (lines)
+		(void) seek_lines(fd, lines);
+	while ((n = read(fd, buf, sizeof buf)) > 0)
+		(void) fwrite(buf, 1, (size_t) n, stdout);
+	return 0;
+}
+
+static int run_logs(struct cli *cli, char **argv, struct err **e)
+{
+	_cleanup_(logs_done) struct logs l = { .cli = cli, .pattern = argv[1] };
+	int r = option_number(cli, "lines", 20, &l.lines, e);
+
+	l.dir = root_path(cli->root, "logs/%s", cli->app.name);
+	l.has_times = cli_option(cli, "times") != NULL;
+	if (r >= 0)
+		r = find_files(&l, e);
+	if (r < 0)
+		return r;
+	if (!l.n && str_eq(argv[1], "deploy"))
+		return deployment_log(cli, e);
+	if (!l.n) {
+		if (!cli->is_json)
+			(void) printf("No logs found for app '%s'.\n", cli->app.name);
+		return 0;
+	}
+	for (size_t i = 0; i < l.n; i++)
+		print_last(&l, &l.files[i]);
+	(void) fflush(stdout);
+	return cli_option(cli, "follow") ? logs_follow(&l, e) : 0;
+}
+
+const struct command cmd_logs = {
+	.words = "logs",
+	.args = "APP [SERVICE[.N]]",
+	.summary = "print the last lines of an app's logs, and follow them",
+	.details =
+		"SERVICE may be a pattern ('w*'). `logs APP deploy` prints the log of the last deployment.",
+	.group = "Apps",
+	.min_args = 1,
+	.max_args = 2,
+	.needs = NEEDS_APP | CLI_JSON,
+	.run = run_logs,
+	.options =
+		(const struct option_def[]){
+			{ 'n', "lines", "N", "the last N lines of each instance (20)" },
+			{ 'f', "follow", NULL, "go on as more is written, until Ctrl-C" },
+			{ 0, "times", NULL, "with the time of each line" },
+			{ 0 } },
+};
