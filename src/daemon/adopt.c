@@ -1,0 +1,89 @@
+/* What the daemon before left running goes on; what should run and does not is started; what is left over
+ * ends. */
+#include "base/log.h"
+#include "daemon/daemon-internal.h"
+#include "store/app.h"
+#include "store/deployment.h"
+
+/* Deployments whose instances have a right to be: the live one of each app, and those that run. */
+struct owners {
+	int64_t *v;
+	size_t n;
+};
+
+static void add_owner(struct owners *o, int64_t deployment)
+{
+	if (deployment)
+		*GROW(&o->v, &o->n) = deployment;
+}
+
+static int find_owners(struct daemon *d, struct owners *ret, struct err **e)
+{
+	struct app_row *apps = NULL;
+	struct deployment_row *running = NULL;
+	size_t n_apps = 0, n_running = 0;
+	int r = store_app_list(&d->store, &apps, &n_apps, e);
+
+	if (r >= 0)
+		r = store_deployment_in_state(&d->store, "running", &running, &n_running, e);
+	for (size_t i = 0; r >= 0 && i < n_apps; i++)
+		add_owner(ret, apps[i].live_deployment);
+	for (size_t i = 0; r >= 0 && i < n_running; i++) {
+		add_owner(ret, running[i].id);
+		add_owner(ret, running[i].from_deployment);
+	}
+	app_rows_free(apps, n_apps);
+	deployment_rows_free(running, n_running);
+	return r;
+}
+
+static bool is_owned(const struct owners *o, int64_t deployment)
+{
+	for (size_t i = 0; i < o->n; i++)
+		if (o->v[i] == deployment)
+			return true;
+	return false;
+}
+
+/* Takes over the row. 1: its process runs. */
+static int take(struct daemon *d, struct instance_row *row, bool is_wanted)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct instance *i = instance_new(d);
+
+	i->row = *row;
+	*row = (struct instance_row){ 0 };
+	is_wanted = is_wanted && !i->row.is_stopping;
+	i->row.is_stopping = false;
+	int r = instance_adopt(i, &e);
+
+	if (r < 0) {
+		i->row.pid = 0;
+		i->row.last_status = -1;
+	}
+	if (!is_wanted)
+		instance_stop(i);
+	else if (r < 0)
+		instance_start_later(i);
+	return r >= 0;
+}
+
+int supervisor_adopt(struct daemon *d, struct err **e)
+{
+	_cleanup_(freep) int64_t *owned = NULL;
+	struct owners owners = { 0 };
+	struct instance_row *rows = NULL;
+	size_t n = 0;
+	int64_t adopted = 0;
+	int r = find_owners(d, &owners, e);
+
+	owned = owners.v;
+	if (r >= 0)
+		r = store_instance_list(&d->store, NULL, &rows, &n, e);
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		adopted += take(d, &rows[i], is_owned(&owners, rows[i].deployment));
+	instance_rows_free(rows, n);
+	if (r >= 0 && n > 0)
+		log_info("instances on record", F("all", (int64_t) n), F("adopted", adopted));
+	return r;
+}

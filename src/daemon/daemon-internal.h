@@ -1,0 +1,153 @@
+/* The parts of the daemon to one another: one struct, one event loop, no threads. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/err.h"
+#include "base/sandbox.h"
+#include "daemon/child.h"
+#include "plan/host.h"
+#include "store/instance.h"
+#include "store/store.h"
+
+struct daemon;
+struct request; /* server.h */
+
+/* One process that is kept running beside the instances: log keeper, nginx. */
+struct kept {
+	struct child child;
+	sd_event_source *timer; /* until its next start */
+	unsigned exits;         /* in a row */
+	int64_t began_ms;       /* monotonic */
+	bool is_stopping;
+};
+
+struct daemon {
+	const char *root;
+	char *self; /* the path of this executable */
+	char *boot; /* boot_id() */
+	int64_t started_at_s;
+	unsigned first_pause_ms;                    /* before the first restart of what crashed */
+	void (*ended)(struct daemon *d, void *ctx); /* called when all has gone */
+	void *ended_ctx;
+	bool is_ending; /* `shutdown` with instances: nothing is started, rows are kept for the next start */
+	sd_event *loop;
+	struct store store;
+	struct host host;
+	struct server *server;
+	struct instance *instances; /* supervisor.c */
+	struct gone_waiter *gone_waiters;
+	sd_event_source *gone_event, *start_event;
+	struct run *runs; /* deployments.c: the deployments that run */
+	struct end_waiter *end_waiters;
+	struct retire *retires;
+	struct kept keeper, nginx;
+};
+
+/* The pause before the next start after `exits` ends in a row: first_ms, doubled each time, at most 300 s. */
+unsigned backoff_ms(unsigned exits, unsigned first_ms);
+enum { HEALTHY_MS = 60000, CRASHING_EXITS = 5, DEFAULT_PAUSE_MS = 1000 };
+
+/* ---- supervisor.c, instance.c, adopt.c ---- */
+
+enum instance_state { INSTANCE_WAITING, INSTANCE_RUNNING, INSTANCE_STOPPING };
+
+struct instance {
+	struct instance *next;
+	struct daemon *d;
+	struct instance_row row;
+	enum instance_state state;
+	struct child child;
+	pid_t group; /* the last leader, whose group may outlive it */
+	unsigned long long group_start;
+	unsigned exits;               /* in a row */
+	int64_t began_ms, kill_at_ms; /* monotonic */
+	int64_t next_start_s;         /* while waiting */
+	sd_event_source *timer;
+	int stop_signal;
+	unsigned stop_timeout_ms;
+	enum sandbox_level sandbox;
+	bool is_due;               /* to be started by the next batch */
+	struct request *wanted_by; /* a `start` of the same key while it stops */
+};
+
+/* Which instances are meant; the strings are borrowed where it is used at once, owned by a gone_waiter. */
+struct filter {
+	const char *app, *service; /* NULL: any */
+	int64_t deployment;        /* 0: any */
+	int64_t but, nor;          /* not of these deployments; 0: none */
+	unsigned keep;             /* only ordinals above */
+	bool is_stopping;          /* only those that are stopping already */
+};
+
+struct instance *instance_new(struct daemon *d);
+struct instance *instance_find(struct daemon *d, int64_t deployment, const char *service, unsigned ordinal);
+/* Starts its process: FIFO, child, row, in this order, so that nothing runs that is not on record. */
+int instance_launch(struct instance *i, struct err **e);
+/* Takes over the process of its row. -ESRCH: it has ended. */
+int instance_adopt(struct instance *i, struct err **e);
+void instance_stop(struct instance *i); /* may free i when nothing runs */
+/* Tries again at the next batch (start_event): for many at once. */
+void instance_start_later(struct instance *i);
+void instance_free(struct instance *i); /* the process goes on */
+
+/* Asks them to go away; how many. */
+int supervisor_stop(struct daemon *d, const struct filter *f);
+/* Calls then once none of them is left, from the event loop, never from within this call. owned: freed after
+ * that (often ctx itself), may be NULL. */
+void supervisor_when_gone(struct daemon *d, const struct filter *f, void (*then)(struct daemon *d, void *ctx),
+			  void *ctx, void *owned);
+/* Something has gone: look at who waits for it. */
+void supervisor_gone(struct daemon *d);
+bool instance_matches(const struct instance *i, const struct filter *f);
+int supervisor_start(struct daemon *d, struct request *rq, const struct instance_row *want, struct err **e);
+json_t *supervisor_list(struct daemon *d, const char *app);
+int supervisor_running(const struct daemon *d);
+/* Continues what the daemon before left (adopt.c). */
+int supervisor_adopt(struct daemon *d, struct err **e);
+void supervisor_done(struct daemon *d);
+
+/* ---- keeper-watch.c, router.c ---- */
+
+void keeper_watch(struct daemon *d);
+void keeper_stop(struct daemon *d); /* calls daemon_end_step() when it has gone */
+/* Starts, adopts, reloads or stops the private nginx, as the settings say. */
+void router_apply(struct daemon *d, bool is_reload);
+void router_stop(struct daemon *d); /* the same */
+void kept_done(struct kept *k);
+
+/* ---- deployments.c ---- */
+
+int deployments_adopt(struct daemon *d, struct err **e);
+int op_deploy(struct daemon *d, struct request *rq, struct err **e);
+int op_wait(struct daemon *d, struct request *rq, struct err **e);
+void deployments_end(struct daemon *d); /* `shutdown` with instances: they are repaired by the next daemon */
+void deployments_done(struct daemon *d);
+
+/* ---- retire.c ---- */
+
+int op_retire(struct daemon *d, struct request *rq, struct err **e);
+int op_retire_now(struct daemon *d, struct request *rq, struct err **e);
+void retire_forget(struct daemon *d, const char *app);
+void retires_done(struct daemon *d);
+
+/* ---- daemon.c ---- */
+
+int daemon_reload(struct daemon *d, struct err **e);
+/* Ends the loop; with instances after all that was started has ended (then is called first). */
+void daemon_shut_down(struct daemon *d, bool with_instances, void (*then)(struct daemon *d, void *ctx),
+		      void *ctx);
+/* Something that `shutdown` waits for may have gone. */
+void daemon_end_step(struct daemon *d);
+/* Starts `slipwayd MODE ROOT ...` watched by c; args are NULL-terminated. */
+int daemon_spawn_self(struct daemon *d, struct child *c, const struct child_spawn *how,
+		      const char *const *args, struct err **e);
+void daemon_event(struct daemon *d, const char *app, const char *what, const char *detail,
+		  const char *result);
+/* (Re)arms a one-shot timer in *s. */
+void timer_set(struct daemon *d, sd_event_source **s, uint64_t in_ms, sd_event_time_handler_t fn, void *ctx);
+/* Logs what went wrong where nobody is left to tell, and releases it. */
+void log_failure(const char *what, const char *app, struct err **e);

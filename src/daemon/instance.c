@@ -1,0 +1,367 @@
+/* The life of one instance: started, restarted after growing pauses, stopped with everything it left behind.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/daemon-internal.h"
+#include "daemon/group.h"
+#include "daemon/server.h"
+#include "plan/root.h"
+#include "plan/spec.h"
+
+enum { RECHECK_MS = 20, GIVE_UP_MS = 10000, DEFAULT_STOP_MS = 10000 };
+
+unsigned backoff_ms(unsigned exits, unsigned first_ms)
+{
+	uint64_t pause = first_ms;
+
+	for (unsigned i = 1; i < exits && pause < 300000; i++)
+		pause *= 2;
+	return pause > 300000 ? 300000 : (unsigned) pause;
+}
+
+static void on_end(struct child *c, int status);
+
+struct instance *instance_new(struct daemon *d)
+{
+	struct instance *i = xcalloc(1, sizeof *i);
+
+	*i = (struct instance){ .d = d, .stop_signal = SIGTERM, .stop_timeout_ms = DEFAULT_STOP_MS };
+	i->child = (struct child){ .pidfd = -1, .gate = -1, .on_end = on_end, .ctx = i };
+	i->next = d->instances;
+	d->instances = i;
+	return i;
+}
+
+struct instance *instance_find(struct daemon *d, int64_t deployment, const char *service, unsigned ordinal)
+{
+	for (struct instance *i = d->instances; i; i = i->next)
+		if (i->row.deployment == deployment && i->row.ordinal == ordinal &&
+		    str_eq(i->row.service, service))
+			return i;
+	return NULL;
+}
+
+void instance_free(struct instance *i)
+{
+	struct instance **at = &i->d->instances;
+
+	while (*at != i)
+		at = &(*at)->next;
+	*at = i->next;
+	sd_event_source_disable_unref(i->timer);
+	child_forget(&i->child);
+	instance_row_done(&i->row);
+	free(i);
+}
+
+static char *name_of(const struct instance *i)
+{
+	return xasprintf("%s.%u", i->row.service, i->row.ordinal);
+}
+
+static void put_row(struct instance *i)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	if (store_instance_put(&i->d->store, &i->row, &e) < 0)
+		log_failure("an instance's state was not recorded", i->row.app, &e);
+}
+
+/* ---- starting ---- */
+
+static int signal_number(const char *name)
+{
+	static const struct {
+		const char *name;
+		int number;
+	} signals[] = {
+		{ "TERM", SIGTERM }, { "INT", SIGINT },   { "QUIT", SIGQUIT }, { "HUP", SIGHUP },
+		{ "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "KILL", SIGKILL }, { "WINCH", SIGWINCH }
+	};
+
+	if (str_starts(name ? name : "", "SIG"))
+		name += 3;
+	for (size_t k = 0; k < COUNT(signals); k++)
+		if (str_eq(signals[k].name, name))
+			return signals[k].number;
+	return SIGTERM;
+}
+
+/* What of the release's spec is needed as long as it runs. */
+static int read_settings(struct instance *i, size_t *log_max, struct err **e)
+{
+	_cleanup_(spec_done) struct spec spec = { 0 };
+	int r = spec_read(&spec, i->d->root, i->row.app, i->row.version, e);
+
+	if (r < 0)
+		return r;
+	const struct spec_service *service = spec_find_service(&spec, i->row.service);
+
+	if (!service)
+		return err_set(e, ERR_NOT_FOUND, "v%" PRId64 " of %s has no service '%s'", i->row.version,
+			       i->row.app, i->row.service);
+	i->stop_signal = signal_number(service->stop_signal);
+	i->stop_timeout_ms = service->stop_timeout_ms;
+	i->sandbox = spec.sandbox.level;
+	*log_max = spec.log_max_bytes;
+	return 0;
+}
+
+/* The limit is there before the FIFO, whose appearance tells the log keeper to read both. */
+static int make_fifo(const struct instance *i, size_t log_max, struct err **e)
+{
+	_cleanup_(freep) char *fifo = root_fifo(i->d->root, i->row.app, i->row.service, i->row.ordinal);
+	_cleanup_(freep) char *max = xasprintf("%s.max", fifo), *was = NULL,
+			      *text = xasprintf("%zu\n", log_max);
+	int r = 0;
+
+	if (file_read(max, 64, &was, NULL, NULL) < 0 || !str_eq(was, text))
+		r = file_replace(max, text, strlen(text), 0600, e);
+	if (r < 0)
+		return r;
+	return mkfifo(fifo, 0600) < 0 && errno != EEXIST ? err_set(e, -errno, "making %s: %m", fifo) : 0;
+}
+
+static int spawn(struct instance *i, struct err **e)
+{
+	_cleanup_(freep) char *version = xasprintf("%" PRId64, i->row.version);
+	_cleanup_(freep) char *ordinal = xasprintf("%u", i->row.ordinal),
+			      *port = xasprintf("%u", i->row.port);
+	const char *const args[] = { "instance",     i->d->root, i->row.app, version,
+				     i->row.service, ordinal,    port,       NULL };
+
+	return daemon_spawn_self(i->d, &i->child, &(struct child_spawn){ .is_gated = true }, args, e);
+}
+
+static void is_running(struct instance *i)
+{
+	i->state = INSTANCE_RUNNING;
+	i->is_due = false;
+	i->next_start_s = 0;
+	i->group = i->child.pid;
+	i->group_start = i->child.start;
+}
+
+int instance_launch(struct instance *i, struct err **e)
+{
+	size_t log_max = 0;
+	int r = read_settings(i, &log_max, e);
+
+	if (r >= 0)
+		r = make_fifo(i, log_max, e);
+	if (r >= 0)
+		r = spawn(i, e);
+	if (r < 0)
+		return r;
+	i->timer = sd_event_source_disable_unref(i->timer);
+	i->row.pid = i->child.pid;
+	i->row.pid_start = i->child.start;
+	i->row.started_at_s = now_s();
+	str_set(&i->row.boot, i->d->boot);
+	r = store_instance_put(&i->d->store, &i->row, e);
+	if (r < 0) {
+		child_forget(&i->child); /* its gate never opened: it ends */
+		i->row.pid = 0;
+		return r;
+	}
+	i->began_ms = monotonic_ms();
+	is_running(i);
+	return 0;
+}
+
+int instance_adopt(struct instance *i, struct err **e)
+{
+	size_t log_max = 0;
+	int r;
+
+	(void) read_settings(i, &log_max, NULL); /* without them the defaults do */
+	if (i->row.pid <= 0 || !str_eq(i->row.boot, i->d->boot))
+		return -ESRCH;
+	r = child_adopt(&i->child, i->d->loop, (pid_t) i->row.pid, i->row.pid_start, e);
+	if (r == -ESRCH)
+		group_signal((pid_t) i->row.pid, i->row.pid_start, SIGKILL);
+	if (r < 0)
+		return r;
+	i->began_ms = monotonic_ms() - (now_s() - i->row.started_at_s) * 1000;
+	is_running(i);
+	return 0;
+}
+
+/* ---- after it has ended ---- */
+
+static int on_restart(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
+{
+	instance_start_later(ctx);
+	return 0;
+}
+
+/* The first exit and the beginning of a crash loop are history; what follows is only counted. */
+static void tell_crash(struct instance *i, int status, unsigned pause_ms)
+{
+	_cleanup_(freep) char *name = name_of(i), *detail = NULL;
+
+	if (i->exits != 1 && i->exits != CRASHING_EXITS)
+		return;
+	if (status < 0)
+		detail = xasprintf("%s has ended; next start in %u s", name, pause_ms / 1000);
+	else if (status > 128)
+		detail = xasprintf("%s was ended by signal %d (%s); next start in %u s", name, status - 128,
+				   strsignal(status - 128), pause_ms / 1000);
+	else
+		detail = xasprintf("%s exited with status %d; next start in %u s", name, status,
+				   pause_ms / 1000);
+	daemon_event(i->d, i->row.app, i->exits == 1 ? "crash" : "crash-loop", detail, "restarted");
+}
+
+static void has_crashed(struct instance *i, int status)
+{
+	if (monotonic_ms() - i->began_ms >= HEALTHY_MS)
+		i->exits = 0;
+	i->exits++;
+	i->row.restarts++;
+	unsigned pause = backoff_ms(i->exits, i->d->first_pause_ms);
+
+	i->state = INSTANCE_WAITING;
+	i->next_start_s = now_s() + pause / 1000;
+	put_row(i);
+	tell_crash(i, status, pause);
+	timer_set(i->d, &i->timer, pause, on_restart, i);
+}
+
+static bool name_is_used(const struct instance *but)
+{
+	for (const struct instance *i = but->d->instances; i; i = i->next)
+		if (i != but && i->row.ordinal == but->row.ordinal && str_eq(i->row.app, but->row.app) &&
+		    str_eq(i->row.service, but->row.service))
+			return true;
+	return false;
+}
+
+static void remove_fifo(const struct instance *i)
+{
+	_cleanup_(freep) char *fifo = root_fifo(i->d->root, i->row.app, i->row.service, i->row.ordinal);
+	_cleanup_(freep) char *max = xasprintf("%s.max", fifo);
+
+	if (name_is_used(i))
+		return;
+	(void) unlink(fifo);
+	(void) unlink(max);
+}
+
+/* Somebody asked for the same key while it was being stopped. */
+static void start_again(struct instance *i)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct request *rq = TAKE(i->wanted_by);
+	struct instance_row want = i->row;
+	struct daemon *d = i->d;
+
+	want.restarts = want.pid = 0;
+	want.is_stopping = false;
+	i->row = (struct instance_row){ 0 };
+	instance_free(i);
+	int r = supervisor_start(d, rq, &want, &e);
+
+	if (r < 0)
+		request_refuse(rq, r, e);
+	instance_row_done(&want);
+}
+
+static void is_gone(struct instance *i)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct daemon *d = i->d;
+
+	if (d->is_ending) { /* the next daemon starts it again */
+		i->row.pid = 0;
+		i->row.is_stopping = false;
+		put_row(i);
+	} else if (store_instance_remove(&d->store, i->row.deployment, i->row.service, i->row.ordinal, &e) <
+		   0) {
+		log_failure("an instance that is gone was not forgotten", i->row.app, &e);
+	}
+	remove_fifo(i);
+	if (i->wanted_by)
+		start_again(i);
+	else
+		instance_free(i);
+	supervisor_gone(d);
+}
+
+/* ---- stopping ---- */
+
+static int on_stop_timer(sd_event_source *s, uint64_t at, void *ctx);
+
+/* The leader has gone; what it started may still be at work until the time is over. */
+static void look_for_rest(struct instance *i)
+{
+	int64_t left = i->kill_at_ms - monotonic_ms();
+	bool is_left = group_is_alive(i->group, i->group_start);
+
+	if (is_left && left <= 0)
+		group_signal(i->group, i->group_start, SIGKILL);
+	if (is_left && left > -GIVE_UP_MS) {
+		timer_set(i->d, &i->timer, RECHECK_MS, on_stop_timer, i);
+		return;
+	}
+	if (is_left)
+		log_warning("processes of an instance cannot be killed", F("app", i->row.app),
+			    F("service", i->row.service), F("group", (int64_t) i->group));
+	is_gone(i);
+}
+
+static int on_stop_timer(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
+{
+	struct instance *i = ctx;
+
+	if (i->child.pid == 0) {
+		look_for_rest(i);
+		return 0;
+	}
+	log_info("an instance did not stop in time and is killed", F("app", i->row.app),
+		 F("service", i->row.service), F("ordinal", i->row.ordinal));
+	group_signal(i->group, i->group_start, SIGKILL);
+	timer_set(i->d, &i->timer, GIVE_UP_MS, on_stop_timer, i);
+	return 0;
+}
+
+void instance_stop(struct instance *i)
+{
+	if (i->state == INSTANCE_STOPPING)
+		return;
+	bool has_process = i->child.pid != 0;
+
+	i->state = INSTANCE_STOPPING;
+	i->is_due = false;
+	i->row.is_stopping = true;
+	put_row(i);
+	if (!has_process) {
+		is_gone(i);
+		return;
+	}
+	i->kill_at_ms = monotonic_ms() + i->stop_timeout_ms;
+	group_signal(i->group, i->group_start, i->stop_signal);
+	timer_set(i->d, &i->timer, i->stop_timeout_ms, on_stop_timer, i);
+}
+
+static void on_end(struct child *c, int status)
+{
+	struct instance *i = c->ctx;
+
+	c->pid = 0;
+	i->row.pid = 0;
+	i->row.last_status = status;
+	if (i->state == INSTANCE_STOPPING) {
+		look_for_rest(i);
+		return;
+	}
+	group_signal(i->group, i->group_start, SIGKILL);
+	has_crashed(i, status);
+}
