@@ -105,6 +105,8 @@ static int make_one(const char *path, mode_t mode, struct strv *made, struct err
 
 	if (r < 0)
 		return r;
+	if (is_new && chmod(path, mode) < 0) /* whatever the umask is */
+		return err_set(e, -errno, "making %s: %m", path);
 	if (is_new && made)
 		STRV_ADD(made, path);
 	return is_new ? 0 : close_to_others(path, mode, e);
