@@ -161,14 +161,19 @@ static void give_up(struct run *run, const char *why)
 	log_error("a deployment could not be repaired", F("app", run->app), F("deployment", run->id));
 }
 
-static void finish(struct run *run)
+/* status: of its process; what counts when `destroy` took the row away with its app. */
+static void finish(struct run *run, int status)
 {
 	_cleanup_(deployment_row_done) struct deployment_row row = { 0 };
 	_cleanup_(freep) char *app = xstrdup(run->app);
 	struct daemon *d = run->d;
 
-	if (store_deployment_get(&d->store, run->id, &row, NULL) >= 0)
-		answer_waiters(d, &row);
+	if (store_deployment_get(&d->store, run->id, &row, NULL) < 0) {
+		row.id = run->id;
+		row.state = xstrdup(status == 0 ? "succeeded" : "failed");
+		row.exit_status = status;
+	}
+	answer_waiters(d, &row);
 	run_free(run);
 	run_next(d, app);
 }
@@ -185,10 +190,10 @@ static void repair(struct run *run)
 		log_failure("a repair could not be started", run->app, &e);
 	}
 	give_up(run, "its process died, and so did what tried to repair it");
-	finish(run);
+	finish(run, 1);
 }
 
-static void on_end(struct child *c, int status UNUSED)
+static void on_end(struct child *c, int status)
 {
 	struct run *run = c->ctx;
 	_cleanup_(deployment_row_done) struct deployment_row row = { 0 };
@@ -197,13 +202,14 @@ static void on_end(struct child *c, int status UNUSED)
 	c->pid = 0;
 	if (run->d->is_ending)
 		return; /* repaired by the next daemon */
-	if (store_deployment_get(&run->d->store, run->id, &row, &e) < 0)
+	int r = store_deployment_get(&run->d->store, run->id, &row, &e);
+
+	if (r < 0 && r != ERR_NOT_FOUND)
 		log_failure("a deployment has ended and cannot be read", run->app, &e);
-	else if (!has_ended(&row)) {
+	if (r >= 0 && !has_ended(&row))
 		repair(run);
-		return;
-	}
-	finish(run);
+	else
+		finish(run, status);
 }
 
 static struct run *run_new(struct daemon *d, const struct deployment_row *row)
@@ -230,7 +236,7 @@ static void run_next(struct daemon *d, const char *app)
 	_cleanup_(freep) char *why = err_text(e);
 
 	give_up(run, why);
-	finish(run);
+	finish(run, 1);
 }
 
 /* ---- asking for one ---- */
