@@ -82,14 +82,15 @@ static int forget_empty(struct push *p, struct err **e)
 {
 	_cleanup_(freep) char *path = root_repo(p->cli->root, p->app);
 	_cleanup_(app_row_done) struct app_row row = { 0 };
-	int r = git_repo_has_refs(p->cli->root, p->app, e);
+	int r = store_app_get(&p->cli->store, p->app, &row, e);
 
+	if (r < 0 || row.last_deployment != 0)
+		return r;
+	r = git_repo_has_refs(p->cli->root, p->app, e);
 	if (r != 0 || flock(p->repo, LOCK_EX | LOCK_NB) < 0)
 		return r < 0 ? r : 0;
-	r = git_repo_has_refs(p->cli->root, p->app, e);
-	if (r == 0)
-		r = store_app_get(&p->cli->store, p->app, &row, e);
-	if (r != 0 || row.last_deployment != 0)
+	r = git_repo_has_refs(p->cli->root, p->app, e); /* again: nobody else can bring one now */
+	if (r != 0)
 		return r < 0 ? r : 0;
 	r = store_app_remove(&p->cli->store, p->app, e);
 	return r < 0 ? r : tree_remove(path, e);
@@ -221,7 +222,7 @@ const struct command cmd_git_upload_pack = {
 struct hook {
 	struct cli *cli;
 	char *app;
-	const char *token, *by, *fingerprint; /* token and fingerprint: NULL when git was not called by us */
+	const char *token; /* NULL when git was not called by us */
 	struct git_update *updates;
 	size_t n_updates;
 };
@@ -239,8 +240,11 @@ static void hook_identify(struct hook *h)
 
 	if (token && strlen(token) == TOKEN_DIGITS && strspn(token, "0123456789abcdef") == TOKEN_DIGITS)
 		h->token = token;
-	h->by = !h->cli->fingerprint && by && *by ? by : h->cli->by;
-	h->fingerprint = h->cli->fingerprint ? h->cli->fingerprint : print;
+	if (h->cli->fingerprint)
+		return;
+	if (by && *by)
+		h->cli->by = by; /* for what follows as for the request */
+	h->cli->fingerprint = print;
 }
 
 static void hook_report(const struct hook *h, int status)
@@ -309,7 +313,7 @@ static int hook_store(const struct hook *h, const struct git_update *u, struct e
 	if (r >= 0 && is_first) {
 		printf("-----> Creating app '%s'\n", h->app);
 		(void) fflush(stdout);
-		r = store_event_add(&h->cli->store, h->app, h->by, "create", NULL, "succeeded", e);
+		r = store_event_add(&h->cli->store, h->app, h->cli->by, "create", NULL, "succeeded", e);
 	}
 	if (r >= 0 && is_first)
 		r = git_set_head(root, h->app, u->ref, e);
@@ -329,8 +333,8 @@ static int hook_deploy(const struct hook *h, const struct git_update *u, struct 
 	json_put_text(args, "kind", "deploy");
 	json_put_text(args, "commit", u->to);
 	json_put_text(args, "ref", u->ref);
-	json_put_text(args, "by", h->by);
-	json_put_text(args, "fingerprint", h->fingerprint);
+	json_put_text(args, "by", h->cli->by);
+	json_put_text(args, "fingerprint", h->cli->fingerprint);
 	json_put_text(args, "push", h->token);
 	return follow_request(h->cli, args, e);
 }
