@@ -6,7 +6,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-/* Makes repos/APP if it is not there: bare, with a post-receive hook that runs `slipway git-hook APP`. 1: made. */
+/* Makes repos/APP if it is not there: bare, with a post-receive hook that runs `slipway git-hook APP`. 1:
+ * made. */
 int git_repo_make(const char *root, const char *app, struct err **e);
 /*
  * Checks commit out into src (made, must not exist), submodules included; src has no .git. log: progress for
@@ -29,15 +30,16 @@ char *git_subject(const char *root, const char *app, const char *commit);
 struct git_update {
 	char *from, *to, *ref; /* full names; all zeros: none */
 };
-/* Which of the updates is to be deployed: deploy_branch if it is among them, else the last updated head; tags and
- * deletions never. Returns its index, or -1 for none. notes: lines for the pusher. */
+/* Which of the updates is to be deployed: deploy_branch if it is among them, else the last updated head; tags
+ * and deletions never. Returns its index, or -1 for none. notes: lines for the pusher. */
 int git_choose(const struct git_update *u, size_t n, const char *deploy_branch, struct strv *notes);
-/* The last pushed commit to be deployed and its ref; both to be freed. ERR_NOT_FOUND: none. Runs no git. The ref
- * refs/slipway/pushed keeps the commit from being collected; clients neither see nor change it. */
+/* The last pushed commit to be deployed and its ref; both to be freed. ERR_NOT_FOUND: none. Runs no git. The
+ * ref refs/slipway/pushed keeps the commit from being collected; clients neither see nor change it. */
 int git_pushed(const char *root, const char *app, char **commit, char **ref, struct err **e);
 int git_set_pushed(const char *root, const char *app, const char *commit, const char *ref, struct err **e);
 
-/* Reads a post-receive hook's input: "OLD NEW REF" a line. *ret: *n updates, released with git_updates_free(). */
+/* Reads a post-receive hook's input: "OLD NEW REF" a line. *ret: *n updates, released with
+ * git_updates_free(). */
 int git_updates_parse(struct git_update **ret, size_t *n, const char *text, struct err **e);
 void git_updates_free(struct git_update *u, size_t n);
 
@@ -47,5 +49,6 @@ void git_updates_free(struct git_update *u, size_t n);
  */
 int git_serve_push(const char *root, const char *app, const struct strv *env, struct err **e);
 int git_serve_fetch(const char *root, const char *app, struct err **e);
-/* What the client may say of the protocol in GIT_PROTOCOL: short, and nothing but "version=2" and its like. */
+/* What the client may say of the protocol in GIT_PROTOCOL: short, and nothing but "version=2" and its like.
+ */
 bool git_protocol_is_legal(const char *value);

@@ -17,11 +17,11 @@ struct ssh_keys {
 	size_t n;
 };
 
-/* Reads public keys from a text, validating every one with ssh-keygen; lines with options, private keys and garbage
- * are refused with their line, all of them at once, and nothing is returned then. */
+/* Reads public keys from a text, validating every one with ssh-keygen; lines with options, private keys and
+ * garbage are refused with their line, all of them at once, and nothing is returned then. */
 int ssh_keys_parse(struct ssh_keys *ret, const char *text, const char *file, struct err **e);
-/* Adds those that are not there yet (by fingerprint) to the authorized_keys file, which is made 0600 in a 0700
- * directory; other lines stay. program: absolute path of slipway. added: fingerprints. */
+/* Adds those that are not there yet (by fingerprint) to the authorized_keys file, which is made 0600 in a
+ * 0700 directory; other lines stay. program: absolute path of slipway. added: fingerprints. */
 int ssh_keys_install(const char *file, const struct ssh_keys *keys, const char *program, const char *root,
 		     struct strv *added, struct err **e);
 /* Our entries in an authorized_keys file. A missing file has none. */
