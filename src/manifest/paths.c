@@ -40,6 +40,13 @@ char *path_below(const char *text)
 	return path && *path ? TAKE(path) : NULL;
 }
 
+char *path_clean(const char *text)
+{
+	_cleanup_(freep) char *inner = without_dots(text);
+
+	return inner ? xasprintf("/%s", inner) : NULL;
+}
+
 /* "/static", "/static/", "/" as "/static/", "/static/", "/"; NULL: no such URL can be mapped. */
 static char *read_url(const char *text)
 {

@@ -72,11 +72,20 @@ static void use_default_domain(struct plan *p, const char *domain)
 	strv_addf(&p->route.hosts, "%s.%s", label, domain);
 }
 
+/* Is path the directory or in it? Both are clean. */
+static bool is_in(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
 static void read_statics(struct plan *p, const struct settings *s)
 {
 	static const char name[] = "NGINX_STATIC_PATHS";
-	const char *text = setting_text(s, name), *data = env_get(s->env, "DATA_ROOT"), *why;
-	_cleanup_(freep) char *bad = NULL;
+	const char *text = setting_text(s, name), *root = setting_text(s, "DATA_ROOT"), *why;
+	bool is_ours = root && !setting_is_of_code(s, "DATA_ROOT"); /* else it could be anything */
+	_cleanup_(freep) char *bad = NULL, *data = is_ours ? path_clean(root) : NULL;
 	size_t before = p->route.n_statics;
 
 	if (!text)
@@ -86,9 +95,8 @@ static void read_statics(struct plan *p, const struct settings *s)
 		setting_problem(s, SEVERITY_ERROR, name, "has '%s': %s", bad, why);
 	for (size_t i = before; setting_is_of_code(s, name) && i < p->route.n_statics; i++) {
 		const char *path = p->route.statics[i].path;
-		size_t n = data ? strlen(data) : 0;
 
-		if (*path == '/' && (n == 0 || strncmp(path, data, n) != 0 || (path[n] && path[n] != '/')))
+		if (*path == '/' && (!data || !is_in(path, data)))
 			setting_problem(
 				s, SEVERITY_ERROR, name,
 				"maps '%s', which is outside of the app and of $DATA_ROOT: only the operator "

@@ -32,6 +32,9 @@ bool setting_is_of_code(const struct settings *s, const char *name);
  * could misread.
  */
 char *path_below(const char *text);
+/* An absolute path without "." and empty parts and without '/' at its end; to be freed. NULL when it leads
+ * upwards. */
+char *path_clean(const char *text);
 /* One or more "/url:path" items of a static worker or of NGINX_STATIC_PATHS, added to the route. *bad: the
  * item that is wrong (to be freed) with the reason returned; NULL: all are right. is_worker: paths are all
  * relative. */

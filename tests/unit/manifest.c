@@ -340,6 +340,8 @@ static const struct compile_row {
 	  .env = "NGINX_STATIC_PATHS=/x:/r/data/blogger,/y:/etc\n",
 	  .problems = { "maps '/r/data/blogger', which is outside", "maps '/etc', which is outside" },
 	  .refused = "only the operator" },
+	{ "nor call it its data", "web: x\n", .env = "DATA_ROOT=/etc\nNGINX_STATIC_PATHS=/x:$DATA_ROOT/ssl\n",
+	  .problems = { "E ENV:2:1: NGINX_STATIC_PATHS maps '/etc/ssl'" }, .refused = "only the operator" },
 	{ "the operator may map anything", "web: x\n", .config = "NGINX_STATIC_PATHS=/x:/srv/files/\n",
 	  .plan = { "{\"url\": \"/x/\", \"path\": \"/srv/files\"}" } },
 	{ "piku-G08 catch-all", "static: s\n", .env = "NGINX_CATCH_ALL=index.html\n",
@@ -449,7 +451,7 @@ static void compiles(void **state)
 	put(&d, "ENV", row->env);
 	manifest = manifest_detect(d.fd);
 	assert_non_null(manifest);
-	env_set(&env, "DATA_ROOT", "/r/data/blog", "base");
+	env_set(&env, "DATA_ROOT", "//r/./data/blog", "base");
 	assert_int_equal(manifest->read_env(d.fd, &env, &problems, &e), 0);
 	if (row->config)
 		env_parse(&env, row->config, strlen(row->config), "config/ENV", "config", true, &problems);
