@@ -133,7 +133,7 @@ static int read_answer(const char *line, size_t n, json_t **ret, struct err **e)
 
 	if (!json_is_object(answer))
 		return err_set(e, -EBADMSG, "slipwayd answered what is no JSON object");
-	if (error) {
+	if (!json_is_true(json_object_get(answer, "ok"))) {
 		const char *message = json_text(error, "message");
 		int64_t code = json_num(error, "code", ERR_FAILED);
 

@@ -19,7 +19,8 @@
 struct target {
 	const struct plan_service *service; /* in plan */
 	unsigned ordinal, port;
-	int64_t pid; /* once started; 0: not yet */
+	int64_t pid;        /* once started; 0: not yet */
+	int64_t started_ms; /* wall clock */
 };
 
 struct deploy {
@@ -74,7 +75,7 @@ void report_step(const struct deploy *d, const char *name, int64_t took_ms);
 void report_success(const struct deploy *d, int64_t took_ms);
 void report_failure(const struct deploy *d, const char *step, const struct err *e, bool is_rolled_back);
 /* The last lines that an instance wrote since it was started, for a failing check. */
-void report_log_tail(const struct deploy *d, const struct target *t, int64_t since_ms);
+void report_log_tail(const struct deploy *d, const struct target *t);
 
 /* load.c: what a deployment finds when it begins, also after a crash. */
 int deploy_load(struct deploy *d, const char *root, int64_t id, struct err **e);

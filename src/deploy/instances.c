@@ -20,6 +20,7 @@ int instances_start(struct deploy *d, bool parallel, struct err **e)
 		if (t->service->is_parallel != parallel || t->pid)
 			continue;
 		say("spawning '%s:%s.%u'", d->row.app, t->service->name, t->ordinal);
+		t->started_ms = now_ms();
 		int r = runner->start(&g, &want, &t->pid, e);
 		if (r < 0)
 			return err_wrap(e, r, "starting %s.%u", t->service->name, t->ordinal);
@@ -45,14 +46,12 @@ static int check_one(struct deploy *d, const struct target *t, struct err **e)
 
 int instances_check(struct deploy *d, bool parallel, struct err **e)
 {
-	int64_t since = now_ms();
-
 	for (size_t i = 0; i < d->n_targets; i++) {
 		const struct target *t = &d->targets[i];
 		int r = t->service->is_parallel == parallel ? check_one(d, t, e) : 0;
 
 		if (r < 0) {
-			report_log_tail(d, t, since - 2000);
+			report_log_tail(d, t);
 			return r;
 		}
 	}

@@ -121,18 +121,27 @@ void report_failure(const struct deploy *d, const char *step, const struct err *
 
 enum { TAIL_LINES = 12 };
 
-void report_log_tail(const struct deploy *d, const struct target *t, int64_t since_ms)
+/* As the log keeper stamps lines; such texts compare like the times they stand for. */
+static char *stamp_of(int64_t ms)
+{
+	_cleanup_(freep) char *seconds = time_text(ms / 1000);
+
+	seconds[strlen(seconds) - 1] = '\0'; /* without the Z */
+	return xasprintf("%s.%03d", seconds, (int) (ms % 1000));
+}
+
+void report_log_tail(const struct deploy *d, const struct target *t)
 {
 	_cleanup_(freep) char *path = root_log(d->root, d->row.app, t->service->name, t->ordinal),
 			      *text = NULL;
-	_cleanup_(freep) char *since = time_text(since_ms / 1000);
+	_cleanup_(freep) char *since = stamp_of(t->started_ms);
 	_cleanup_(strv_done) struct strv lines = { 0 };
 
 	if (file_read(path, 64 << 20, &text, NULL, NULL) < 0)
 		return;
 	strv_split(&lines, text, "\n");
 	size_t first = lines.n > TAIL_LINES ? lines.n - TAIL_LINES : 0;
-	while (first < lines.n && strncmp(lines.v[first], since, 19) < 0)
+	while (first < lines.n && strncmp(lines.v[first], since, strlen(since)) < 0)
 		first++;
 	if (first < lines.n)
 		say_detail("the last it wrote:");

@@ -30,7 +30,8 @@ int step_stage(struct deploy *d, struct err **e)
 		r = run_release(d, e);
 	if (r >= 0)
 		r = shared_snapshot(d, true, e);
-	/* git and build tools do not fsync: a release that may become the live one is on disk before it does */
+	/* git and build tools do not fsync: a release that may become the live one is on disk before it does
+	 */
 	if (r >= 0 && syncfs(d->src_fd) < 0)
 		r = err_set(e, -errno, "writing the release to disk: %m");
 	return r;
