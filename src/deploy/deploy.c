@@ -101,8 +101,8 @@ static int end(struct deploy *d, const char *state, const char *error, int statu
 	_cleanup_(freep) char *detail =
 		d->version ? xasprintf("v%ld%s%s", d->version, error ? ": " : "", error ? error : "")
 			   : xstrdup(error);
-	bool is_gone = str_eq(d->row.kind, "destroy") && status == 0; /* with its app, the row too */
-	int r = is_gone ? 0 : store_deployment_end(&d->store, d->row.id, state, error, status, e);
+	/* Also of `destroy`: the row outlives its app for whoever waits for the outcome (store_app_remove()). */
+	int r = store_deployment_end(&d->store, d->row.id, state, error, status, e);
 
 	(void) fflush(stdout);
 	if (r < 0)
