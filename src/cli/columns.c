@@ -47,13 +47,20 @@ void columns_print(struct columns *c)
 
 	for (size_t column = 0; column < c->n_columns; column++)
 		widths[column] = width_of_column(c, column);
-	for (size_t i = 0; i < c->cells.n; i++) {
+	for (size_t i = 0, pad = 0; i < c->cells.n; i++) {
 		size_t column = i % c->n_columns;
-		bool is_heading = i < c->n_columns, is_last = column + 1 == c->n_columns;
-		int pad = is_last ? 0 : (int) (widths[column] - width_of(c->cells.v[i]) + 2);
+		const char *cell = c->cells.v[i];
+		bool is_heading = i < c->n_columns;
 
-		(void) printf("%s%s%s%*s%s", is_heading ? cli_dim() : "", c->cells.v[i],
-			      is_heading ? cli_reset() : "", pad, "", is_last ? "\n" : "");
+		/* The blanks in front of a cell, so that none end a line. */
+		if (*cell)
+			(void) printf("%*s%s%s%s", (int) pad, "", is_heading ? cli_dim() : "", cell,
+				      is_heading ? cli_reset() : "");
+		pad = (*cell ? 0 : pad) + widths[column] - width_of(cell) + 2;
+		if (column + 1 == c->n_columns) {
+			(void) putchar('\n');
+			pad = 0;
+		}
 	}
 }
 
