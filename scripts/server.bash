@@ -47,17 +47,23 @@ server_recorded() { awk -v n="$1" '$1 == n { p = $2 " " $3 } END { print p }' "$
 # Every process on the machine that has the directory in its command line, working directory or environment, one
 # "PID COMMAND" a line; not this shell and its ancestors.
 server_processes() {
-	local pid own=" $$ $BASHPID " p=$$
-	while p=$(awk '/^PPid:/ { print $2 }' "/proc/$p/status" 2>/dev/null) && [ "${p:-0}" -gt 1 ]; do own+="$p "; done
-	for pid in /proc/[0-9]*; do
-		pid=${pid#/proc/}
-		[[ $own != *" $pid "* ]] || continue
-		if [[ $(readlink "/proc/$pid/cwd" 2>/dev/null) == "$SERVER_DIR"/* ]] ||
-			grep -qsF -- "$SERVER_DIR/" "/proc/$pid/cmdline" ||
-			grep -qsF -- "=$SERVER_DIR/root" "/proc/$pid/environ"; then
-			echo "$pid $(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null)"
-		fi
-	done
+	python3 - "$SERVER_DIR" $$ <<-'END'
+	import os, sys
+	dir, pid, own = sys.argv[1].encode(), int(sys.argv[2]), {os.getpid()}
+	while pid > 1:
+	    own.add(pid)
+	    pid = int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+	for name in filter(str.isdigit, os.listdir("/proc")):
+	    try:
+	        at = "/proc/" + name
+	        command = open(at + "/cmdline", "rb").read()
+	        if int(name) not in own and command and (
+	                dir + b"/" in command or os.readlink(at + "/cwd").encode().startswith(dir + b"/")
+	                or b"=" + dir + b"/root" in open(at + "/environ", "rb").read()):
+	            print(name, command.replace(b"\0", b" ").decode(errors="replace"))
+	    except OSError:
+	        pass
+	END
 }
 
 # Ends a recorded process, if what has its pid is still what was started from here.

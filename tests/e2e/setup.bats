@@ -11,10 +11,12 @@ teardown_file() { server_stop; }
 	for dir in apps data envs repos logs nginx cache acme plugins uwsgi-available uwsgi-enabled; do
 		[ -d "$root/$dir" ] || { echo "$dir is missing" && false; }
 	done
-	before=$(find "$root" -printf '%p %m %T@\n' | sort)
+	# SQLite touches the files beside its own when it opens them.
+	content() { find "$root" -mindepth 1 ! -name 'state.db-*' -printf '%p %m %T@\n' | sort; }
+	before=$(content)
 	run env SLIPWAY_ROOT="$root" "$SLIPWAY_BIN/slipway" setup
 	[ "$status" -eq 0 ]
-	[ "$(find "$root" -printf '%p %m %T@\n' | sort)" = "$before" ]
+	[ "$(content)" = "$before" ]
 }
 
 @test "piku-A01 what may be secret is not open to others" {
@@ -170,11 +172,10 @@ teardown_file() { server_stop; }
 	run slipway apps
 	[ "$status" -eq 0 ]
 	local names
-	names=$(slipway apps --json | jq -r '.. | objects | select(has("name") or has("app")) | .name // .app')
-	[ "$(sort <<<"$names")" = "$names" ]
-	[ "$(grep -c -e '^aa-stopped$' -e '^bb-running$' <<<"$names")" = 2 ]
-	[ "$(grep aa-stopped <<<"$output" | sed 's/aa-stopped//; s/[0-9a-f]\{7,\}//')" != \
-		"$(grep bb-running <<<"$output" | sed 's/bb-running//; s/[0-9a-f]\{7,\}//')" ]
+	names=$(cut -c2- <<<"$output")
+	[ "$(LC_ALL=C sort <<<"$names")" = "$names" ]
+	grep -qx ' aa-stopped' <<<"$output"
+	grep -qx '\*bb-running' <<<"$output"
 }
 
 @test "every listing has JSON, and what is unknown is an error" {
