@@ -57,14 +57,15 @@ static bool is_full(int error)
 	return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
-/* Writes as much as the disk takes; what is left. */
-static size_t write_some(struct keeper_log *l, const char *data, size_t n)
+/* Writes as much as the disk takes; how much is left. */
+static size_t write_some(struct keeper_log *l, const char *data, size_t n, bool *is_disk_full)
 {
 	while (n > 0) {
 		ssize_t w = write(l->fd, data, n);
 
 		if (w < 0 && errno == EINTR)
 			continue;
+		*is_disk_full = w < 0 && is_full(errno);
 		if (w <= 0)
 			break;
 		data += w;
@@ -82,25 +83,31 @@ static size_t line_start(const char *data, size_t at)
 	return before ? (size_t) (before + 1 - data) : 0;
 }
 
-/* The disk is full: the oldest lines make room, first the old file, then this one. What still has none is
- * lost. */
-static void make_room(struct keeper_log *l, const char *data, size_t n, size_t left)
+static void cut(struct keeper_log *l, uint64_t size)
+{
+	if (ftruncate(l->fd, (off_t) size) == 0)
+		l->size = size;
+}
+
+/* The disk is full: the oldest lines make room, first the old file, then this one. What still has none is lost. */
+static size_t make_room(struct keeper_log *l, const char *data, size_t n, size_t left)
 {
 	_cleanup_(freep) char *old = xasprintf("%s.old", l->path);
+	bool is_disk_full = true;
 
-	l->has_dropped = true;
-	if (is_full(errno) && unlink(old) == 0)
-		left = write_some(l, data + n - left, left);
-	if (left > 0 && is_full(errno) && ftruncate(l->fd, 0) == 0) {
-		l->size = 0;
+	if (unlink(old) == 0)
+		left = write_some(l, data + n - left, left, &is_disk_full);
+	if (left > 0 && is_disk_full) {
+		cut(l, 0);
 		left = n - line_start(data, n - left);
-		left = write_some(l, data + n - left, left);
+		left = write_some(l, data + n - left, left, &is_disk_full);
 	}
-	l->lost += left;
+	return left;
 }
 
 static void write_out(struct keeper_log *l, const char *data, size_t n)
 {
+	bool is_disk_full = false;
 	size_t left;
 
 	if (!open_file(l)) {
@@ -108,10 +115,16 @@ static void write_out(struct keeper_log *l, const char *data, size_t n)
 		l->has_dropped = true;
 		return;
 	}
-	errno = 0;
-	left = write_some(l, data, n);
-	if (left > 0)
-		make_room(l, data, n, left);
+	left = write_some(l, data, n, &is_disk_full);
+	l->has_dropped = l->has_dropped || left > 0;
+	if (left > 0 && is_disk_full)
+		left = make_room(l, data, n, left);
+	if (left > 0) { /* no half lines */
+		size_t torn = n - left - line_start(data, n - left);
+
+		cut(l, l->size - torn);
+		l->lost += left + torn;
+	}
 }
 
 static void rotate(struct keeper_log *l)
