@@ -126,7 +126,8 @@ static int open_file(struct store *st, const char *path, bool may_create, struct
 			     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(st->db, settings, NULL, NULL, NULL);
-	/* Without a daemon each command is the last connection, and making and removing -wal costs it 1 ms. */
+	/* Without a daemon each command is the last connection, and making and removing -wal costs it 1 ms.
+	 */
 	if (rc == SQLITE_OK)
 		(void) sqlite3_file_control(st->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep_wal);
 	return rc == SQLITE_OK ? 0 : store_error(st, rc, NULL, e);
