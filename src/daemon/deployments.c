@@ -388,7 +388,9 @@ static int add_pushed(struct daemon *d, const char *app, struct err **e)
 				      .ref = ref };
 
 	log_info("a pushed commit was never deployed", F("app", app), F("commit", commit));
-	return add(d, &row, &log, e);
+	r = add(d, &row, &log, e);
+	free(row.state); /* the one member that is its own */
+	return r;
 }
 
 int deployments_adopt(struct daemon *d, struct err **e)

@@ -89,7 +89,8 @@ static void cut(struct keeper_log *l, uint64_t size)
 		l->size = size;
 }
 
-/* The disk is full: the oldest lines make room, first the old file, then this one. What still has none is lost. */
+/* The disk is full: the oldest lines make room, first the old file, then this one. What still has none is
+ * lost. */
 static size_t make_room(struct keeper_log *l, const char *data, size_t n, size_t left)
 {
 	_cleanup_(freep) char *old = xasprintf("%s.old", l->path);

@@ -1,4 +1,5 @@
-/* What the daemon decides without a process: pauses, who is meant by a request, which operations there are. */
+/* What the daemon decides without a process: pauses, who is meant by a request, which operations there are.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -10,9 +11,9 @@
 static const struct pause_row {
 	unsigned exits, first_ms, want;
 } pauses[] = {
-	{ 0, 1000, 1000 },    { 1, 1000, 1000 },    { 2, 1000, 2000 },   { 3, 1000, 4000 },
-	{ 9, 1000, 256000 },  { 10, 1000, 300000 }, { 99, 1000, 300000 }, { 4000000000u, 1000, 300000 },
-	{ 1, 10, 10 },        { 5, 10, 160 },       { 1, 300000, 300000 },
+	{ 0, 1000, 1000 },   { 1, 1000, 1000 },    { 2, 1000, 2000 },     { 3, 1000, 4000 },
+	{ 9, 1000, 256000 }, { 10, 1000, 300000 }, { 99, 1000, 300000 },  { 4000000000u, 1000, 300000 },
+	{ 1, 10, 10 },       { 5, 10, 160 },       { 1, 300000, 300000 },
 };
 
 static void pauses_grow(void **state UNUSED)
@@ -43,21 +44,23 @@ static const struct filter_row {
 
 static void filters_match(void **state UNUSED)
 {
-	struct instance i = { .row = { .app = (char *) "blog", .service = (char *) "web", .deployment = 7,
-				       .ordinal = 2 },
-			      .state = INSTANCE_RUNNING };
+	struct instance i = {
+		.row = { .app = (char *) "blog", .service = (char *) "web", .deployment = 7, .ordinal = 2 },
+		.state = INSTANCE_RUNNING
+	};
 
 	for (size_t k = 0; k < COUNT(filters); k++)
 		if (instance_matches(&i, &filters[k].filter) != filters[k].want)
 			fail_msg("%s", filters[k].name);
 	i.state = INSTANCE_STOPPING;
-	assert_true(instance_matches(&i, &(struct filter) { .is_stopping = true }));
+	assert_true(instance_matches(&i, &(struct filter){ .is_stopping = true }));
 }
 
 static void operations_of_the_document(void **state UNUSED)
 {
-	static const char *const names[] = { "hello", "deploy", "wait", "start", "stop", "retire",
-					     "retire-now", "forget", "instances", "reload", "shutdown" };
+	static const char *const names[] = { "hello",     "deploy", "wait",       "start",
+					     "stop",      "retire", "retire-now", "forget",
+					     "instances", "reload", "shutdown" };
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		assert_non_null(op_find(names[i]));

@@ -1,4 +1,5 @@
-/* The log files of instances: lines with stamps, split, rotated at a line, shortened when the disk is full. */
+/* The log files of instances: lines with stamps, split, rotated at a line, shortened when the disk is full.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -176,7 +177,7 @@ static void goes_on_after_a_restart(void **state)
 	feed(f, "one\n");
 	keeper_log_done(&f->log, &f->out, at_ms);
 	keeper_log_init(&f->log, xstrdup(f->path), 2 * STAMP_LEN + 8);
-	feed(f, "two\n");  /* fits exactly */
+	feed(f, "two\n"); /* fits exactly */
 	feed(f, "three\n");
 	keeper_log_done(&f->log, &f->out, at_ms);
 	_cleanup_(freep) char *now = content(f->path), *old = content(f->old);
@@ -207,7 +208,7 @@ static void full_disk(void **state)
 
 	(void) signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
-	small = (struct rlimit) { 2000, was.rlim_max };
+	small = (struct rlimit){ 2000, was.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
 	for (int i = 0; i < 300; i++) {
 		_cleanup_(freep) char *line = xasprintf("line %d\n", i);

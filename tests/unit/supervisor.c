@@ -33,20 +33,22 @@ static const struct {
 	const char *name, *command;
 	unsigned stop_timeout_ms;
 } services[] = {
-	{ "web", "echo \"up $PROC_TYPE.$SLIPWAY_INSTANCE $PORT $SLIPWAY_RELEASE $GREETING\"; pwd; exec sleep 100000",
+	{ "web",
+	  "echo \"up $PROC_TYPE.$SLIPWAY_INSTANCE $PORT $SLIPWAY_RELEASE $GREETING\"; pwd; exec sleep 100000",
 	  10000 },
 	{ "crasher", "echo crash; exit 3", 10000 },
 	{ "graceful", "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 1000 & wait; done", 10000 },
 	{ "stubborn", "trap '' TERM INT; echo up; while :; do sleep 1000; done", 100 },
 	{ "family", "sleep 100000 & sleep 100000 & echo up; exec sleep 100000", 10000 },
 	{ "orphan", "sh -c 'trap \"\" TERM; echo up; sleep 100000' & wait", 100 },
-	{ "chatty", "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; exec sleep 100000", 10000 },
+	{ "chatty", "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done; exec sleep 100000",
+	  10000 },
 	{ "signals", "kill -TERM $$; echo survived", 10000 },
 	{ "env", "env; echo done; exec sleep 100000", 10000 },
 };
 
 struct fixture {
-	char *root;
+	char *dir, *root; /* root lies in dir or is it */
 	struct proc daemon;
 	struct control control;
 };
@@ -72,7 +74,8 @@ static bool answers(struct fixture *f, const void *arg UNUSED)
 	if (!proc_is_alive(f->daemon.pid, proc_start_time(f->daemon.pid)))
 		fail_msg("slipwayd has ended");
 	control_close(&f->control);
-	return control_open(&f->control, socket, NULL) == 0 && control_call(&f->control, "hello", NULL, NULL, NULL) == 0;
+	return control_open(&f->control, socket, NULL) == 0 &&
+	       control_call(&f->control, "hello", NULL, NULL, NULL) == 0;
 }
 
 static void start_daemon(struct fixture *f)
@@ -115,16 +118,22 @@ static void end_daemon(struct fixture *f, int sig, int want)
 	}
 }
 
-static void write_spec(const struct fixture *f, const char *app, long version, enum sandbox_level level, size_t log_max)
+static void write_spec(const struct fixture *f, const char *app, long version, enum sandbox_level level,
+		       size_t log_max)
 {
 	_cleanup_(freep) char *dir = root_release(f->root, app, version), *src = path_join(dir, "src");
 	struct spec_service list[COUNT(services)];
-	struct spec spec = { .app = (char *) app, .version = version, .cwd = src, .services = list,
-			     .n_services = COUNT(services), .log_max_bytes = log_max, .sandbox.level = level };
+	struct spec spec = { .app = (char *) app,
+			     .version = version,
+			     .cwd = src,
+			     .services = list,
+			     .n_services = COUNT(services),
+			     .log_max_bytes = log_max,
+			     .sandbox.level = level };
 
 	for (size_t i = 0; i < COUNT(services); i++)
-		list[i] = (struct spec_service) { (char *) services[i].name, (char *) services[i].command, (char *) "TERM",
-						  services[i].stop_timeout_ms };
+		list[i] = (struct spec_service){ (char *) services[i].name, (char *) services[i].command,
+						 (char *) "TERM", services[i].stop_timeout_ms };
 	assert_int_equal(dir_make(src, 0755, NULL), 0);
 	env_set(&spec.env, "PATH", "/usr/local/bin:/usr/bin:/bin", "base");
 	env_set(&spec.env, "GREETING", "hello  world", "config");
@@ -145,6 +154,7 @@ static int begin_at(void **state, const char *below)
 
 	*state = f;
 	assert_non_null(mkdtemp(dir));
+	f->dir = xstrdup(dir);
 	f->root = xasprintf("%s%s", dir, below);
 	assert_int_equal(root_make(f->root, NULL, NULL), 0);
 	db = root_store(f->root);
@@ -187,7 +197,8 @@ static int processes_of(const char *root)
 
 		if (pid <= 1 || pid == getpid() || !proc_is_alive(pid, proc_start_time(pid)))
 			continue;
-		if (file_read(path, 1 << 20, &text, &size, NULL) >= 0 && memmem(text, size, root, strlen(root)))
+		if (file_read(path, 1 << 20, &text, &size, NULL) >= 0 &&
+		    memmem(text, size, root, strlen(root)))
 			n++;
 		else if (readlink(link, cwd, sizeof cwd - 1) > 0 && str_starts(cwd, root))
 			n++;
@@ -212,7 +223,8 @@ static int end(void **state)
 	assert_int_equal(control_call(&f->control, "shutdown", args, NULL, NULL), 0);
 	assert_int_equal(wait_daemon(f), 0);
 	assert_true(poll_until(is_clean, f, NULL));
-	assert_int_equal(tree_remove(f->root, NULL), 0);
+	assert_int_equal(tree_remove(f->dir, NULL), 0);
+	free(f->dir);
 	free(f->root);
 	free(f);
 	return 0;
@@ -277,9 +289,8 @@ static json_t *instance(struct fixture *f, const char *service)
 	json_t *at;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "instances"), i, at)
-		if (str_eq(json_text(at, "service"), service))
-			return json_incref(at);
+	json_array_foreach(json_object_get(answer, "instances"), i,
+			   at) if (str_eq(json_text(at, "service"), service)) return json_incref(at);
 	return NULL;
 }
 
@@ -305,7 +316,7 @@ static bool log_has(struct fixture *f, const void *arg)
 
 static void await_log(struct fixture *f, const char *name, const char *text)
 {
-	if (!poll_until(log_has, f, &(struct log_want) { name, text })) {
+	if (!poll_until(log_has, f, &(struct log_want){ name, text })) {
 		_cleanup_(freep) char *got = log_text(f, name);
 
 		fail_msg("%s never said '%s': %.400s", name, text, got);
@@ -317,12 +328,12 @@ static void await_log(struct fixture *f, const char *name, const char *text)
 static void starts_and_stops(void **state)
 {
 	struct fixture *f = *state;
-	pid_t pid = start(f, (struct key) { 1, 1, "web", 1, 20001 });
+	pid_t pid = start(f, (struct key){ 1, 1, "web", 1, 20001 });
 	_cleanup_(freep) char *fifo = root_fifo(f->root, "blog", "web", 1), *cwd = NULL;
 	struct stat st;
 
 	assert_true(pid > 1);
-	assert_int_equal(start(f, (struct key) { 1, 1, "web", 1, 20001 }), pid);
+	assert_int_equal(start(f, (struct key){ 1, 1, "web", 1, 20001 }), pid);
 	await_log(f, "web.1.log", "up web.1 20001 v1 hello  world\n");
 	cwd = root_path(f->root, "releases/blog/v1/src\n");
 	await_log(f, "web.1.log", cwd);
@@ -346,8 +357,8 @@ static void stops_above_what_is_kept(void **state)
 	struct fixture *f = *state;
 
 	for (unsigned i = 1; i <= 4; i++)
-		assert_true(start(f, (struct key) { 1, 1, "web", i, 0 }) > 1);
-	assert_true(start(f, (struct key) { 2, 1, "web", 4, 0 }) > 1);
+		assert_true(start(f, (struct key){ 1, 1, "web", i, 0 }) > 1);
+	assert_true(start(f, (struct key){ 2, 1, "web", 4, 0 }) > 1);
 	assert_int_equal(stop(f, 1, "web", 2), 2);
 	assert_int_equal(stop(f, 1, "web", 2), 0);
 	assert_int_equal(stop(f, 2, "crasher", 0), 0);
@@ -359,7 +370,7 @@ static void stops_gracefully(void **state)
 	struct fixture *f = *state;
 
 	for (int64_t version = 1; version <= 2; version++) { /* without and with sandbox */
-		start(f, (struct key) { version, version, "graceful", (unsigned) version, 0 });
+		start(f, (struct key){ version, version, "graceful", (unsigned) version, 0 });
 		_cleanup_(freep) char *name = xasprintf("graceful.%" PRId64 ".log", version);
 
 		await_log(f, name, "up\n");
@@ -377,7 +388,7 @@ static void stops_all_that_is_left(void **state)
 		for (unsigned version = 1; version <= 2; version++) {
 			_cleanup_(freep) char *log = xasprintf("%s.%u.log", names[i], version);
 
-			start(f, (struct key) { 1, version, names[i], version, 0 });
+			start(f, (struct key){ 1, version, names[i], version, 0 });
 			await_log(f, log, "up\n");
 			assert_int_equal(stop(f, 1, names[i], 0), 1);
 			_cleanup_(freep) char *dir = root_release(f->root, "blog", version);
@@ -402,7 +413,7 @@ static void tells_a_crash_loop(void **state)
 	struct event_row *events = NULL;
 	size_t n = 0, crashes = 0, loops = 0;
 
-	assert_true(start(f, (struct key) { 1, 1, "crasher", 1, 0 }) > 1);
+	assert_true(start(f, (struct key){ 1, 1, "crasher", 1, 0 }) > 1);
 	assert_true(poll_until(is_crashing, f, "crasher"));
 	_cleanup_(json_releasep) json_t *i = instance(f, "crasher");
 
@@ -424,7 +435,7 @@ static void sandboxed_signals(void **state)
 {
 	struct fixture *f = *state;
 
-	start(f, (struct key) { 1, 2, "signals", 1, 0 });
+	start(f, (struct key){ 1, 2, "signals", 1, 0 });
 	assert_true(poll_until(is_crashing, f, "signals"));
 	_cleanup_(json_releasep) json_t *i = instance(f, "signals");
 	_cleanup_(freep) char *text = log_text(f, "signals.1.log");
@@ -437,7 +448,7 @@ static void hands_nothing_on(void **state)
 {
 	struct fixture *f = *state;
 
-	start(f, (struct key) { 1, 1, "env", 1, 0 });
+	start(f, (struct key){ 1, 1, "env", 1, 0 });
 	await_log(f, "env.1.log", "done\n");
 	_cleanup_(freep) char *text = log_text(f, "env.1.log");
 
@@ -447,31 +458,48 @@ static void hands_nothing_on(void **state)
 	assert_null(strstr(text, "ASAN_OPTIONS"));
 }
 
+/* A process that does nothing, to be an owner or a worker. */
+static void start_idler(struct proc *p)
+{
+	static char sleep_path[] = "/bin/sleep", time[] = "100000";
+	static char *argv[] = { sleep_path, time, NULL };
+
+	*p = PROC(argv);
+	p->out = p->err = STDERR_FILENO;
+	assert_int_equal(proc_start(p, NULL), 0);
+}
+
 /* Instances keep their pids when the daemon dies, and what they write meanwhile is not lost. */
 static void survives(struct fixture *f, int sig)
 {
-	pid_t web = start(f, (struct key) { 1, 1, "web", 1, 20001 });
-	pid_t boxed = start(f, (struct key) { 1, 2, "graceful", 1, 0 });
+	pid_t web = start(f, (struct key){ 1, 1, "web", 1, 20001 });
+	pid_t boxed = start(f, (struct key){ 1, 2, "graceful", 1, 0 });
 	_cleanup_(freep) char *db = root_store(f->root);
 	_cleanup_(store_close) struct store st = { 0 };
+	struct proc owner;
 
 	await_log(f, "graceful.1.log", "up\n");
+	start_idler(&owner);
 	assert_int_equal(store_open(&st, db, false, NULL), 0);
-	struct deployment_row row = { .app = (char *) "blog", .kind = (char *) "restart", .by = (char *) "test" };
+	struct deployment_row row = { .app = (char *) "blog",
+				      .kind = (char *) "restart",
+				      .by = (char *) "test" };
 
 	assert_int_equal(store_deployment_add(&st, &row, NULL), 0);
 	assert_int_equal(row.id, 1);
-	/* it is running as far as the store knows, and this process is its owner */
-	assert_int_equal(store_deployment_begin(&st, 1, getpid(), (int64_t) proc_start_time(getpid()), NULL), 0);
+	free(row.state);
+	assert_int_equal(
+		store_deployment_begin(&st, 1, owner.pid, (int64_t) proc_start_time(owner.pid), NULL), 0);
 	end_daemon(f, sig, sig == SIGKILL ? 128 + SIGKILL : 0);
 	assert_true(proc_is_alive(web, proc_start_time(web)));
 	start_daemon(f);
-	assert_int_equal(start(f, (struct key) { 1, 1, "web", 1, 20001 }), web);
-	assert_int_equal(start(f, (struct key) { 1, 2, "graceful", 1, 0 }), boxed);
+	assert_int_equal(start(f, (struct key){ 1, 1, "web", 1, 20001 }), web);
+	assert_int_equal(start(f, (struct key){ 1, 2, "graceful", 1, 0 }), boxed);
 	assert_int_equal(stop(f, 1, NULL, 0), 2);
 	await_log(f, "graceful.1.log", "bye\n");
 	assert_false(proc_is_alive(web, proc_start_time(web)));
 	assert_int_equal(store_deployment_end(&st, 1, "failed", NULL, 1, NULL), 0);
+	proc_done(&owner);
 }
 
 static void survives_a_killed_daemon(void **state)
@@ -497,7 +525,7 @@ static void starts_again_what_died(void **state)
 	struct fixture *f = *state;
 	_cleanup_(freep) char *db = root_store(f->root);
 	_cleanup_(store_close) struct store st = { 0 };
-	pid_t pid = start(f, (struct key) { 1, 1, "web", 1, 20001 });
+	pid_t pid = start(f, (struct key){ 1, 1, "web", 1, 20001 });
 	int64_t version;
 
 	assert_int_equal(store_open(&st, db, false, NULL), 0);
@@ -527,7 +555,7 @@ static bool is_empty(struct fixture *f, const void *arg UNUSED)
 static void stops_what_nobody_wants(void **state)
 {
 	struct fixture *f = *state;
-	pid_t pid = start(f, (struct key) { 5, 1, "web", 1, 0 });
+	pid_t pid = start(f, (struct key){ 5, 1, "web", 1, 0 });
 
 	end_daemon(f, SIGKILL, 128 + SIGKILL);
 	start_daemon(f);
@@ -569,7 +597,7 @@ static void keeps_every_line(void **state)
 
 	assert_true(poll_until(has_keeper, f, &none));
 	keeper = keeper_of(f);
-	start(f, (struct key) { 1, 1, "chatty", 1, 0 });
+	start(f, (struct key){ 1, 1, "chatty", 1, 0 });
 	await_log(f, "chatty.1.log", " line 19999\n");
 	_cleanup_(freep) char *text = log_text(f, "chatty.1.log");
 
@@ -577,7 +605,7 @@ static void keeps_every_line(void **state)
 	assert_int_equal(next, 20000);
 	/* killed, it comes back and takes up what is written */
 	assert_int_equal(kill(keeper, SIGKILL), 0);
-	start(f, (struct key) { 1, 1, "web", 7, 0 });
+	start(f, (struct key){ 1, 1, "web", 7, 0 });
 	await_log(f, "web.7.log", "up web.7");
 	assert_true(poll_until(has_keeper, f, &keeper));
 	/* and it outlives the daemon */
@@ -592,7 +620,7 @@ static void rotates_at_a_line(void **state)
 	struct fixture *f = *state;
 	int first, next;
 
-	start(f, (struct key) { 1, 3, "chatty", 1, 0 });
+	start(f, (struct key){ 1, 3, "chatty", 1, 0 });
 	await_log(f, "chatty.1.log", " line 19999\n");
 	_cleanup_(freep) char *now = log_text(f, "chatty.1.log"), *old = log_text(f, "chatty.1.log.old");
 
@@ -609,7 +637,8 @@ static void refuses_a_second_one(void **state)
 	struct fixture *f = *state;
 	static char option[] = "--root";
 	char *argv[] = { getenv("SLIPWAYD"), option, f->root, NULL };
-	_cleanup_(freep) char *out = NULL, *want = xasprintf("already running for %s as pid %d", f->root, f->daemon.pid);
+	_cleanup_(freep) char *out = NULL,
+			      *want = xasprintf("already running for %s as pid %d", f->root, f->daemon.pid);
 
 	assert_int_equal(proc_run(argv, NULL, NULL, 60000, &out, NULL), 1);
 	assert_non_null(strstr(out, want));
@@ -635,8 +664,8 @@ static void refuses_what_it_should(void **state)
 	refuses(f, "start", args_of(&no_service), ERR_NOT_FOUND, "no service 'nothing'");
 	refuses(f, "start", args_of(&no_release), -ENOENT, "v9");
 	assert_null(instance(f, "nothing"));
-	refuses(f, "deploy", json_pack("{s:s, s:s, s:s}", "app", "nope", "kind", "deploy", "by", "test"), ERR_NOT_FOUND,
-		"nope");
+	refuses(f, "deploy", json_pack("{s:s, s:s, s:s}", "app", "nope", "kind", "deploy", "by", "test"),
+		ERR_NOT_FOUND, "nope");
 	refuses(f, "wait", json_pack("{s:i}", "deployment", 99), ERR_NOT_FOUND, "");
 	f->control.token[0] ^= 1;
 	refuses(f, "hello", NULL, ERR_PERMISSION, "token");
@@ -647,14 +676,16 @@ static void refuses_what_it_should(void **state)
 static void ends_deployments(void **state)
 {
 	struct fixture *f = *state;
-	_cleanup_(json_releasep) json_t *made = ask(
-		f, "deploy", json_pack("{s:s, s:s, s:s, s:s}", "app", "blog", "kind", "deploy", "by", "test", "commit",
-				       "0123456789012345678901234567890123456789"));
+	_cleanup_(json_releasep) json_t *made =
+		ask(f, "deploy",
+		    json_pack("{s:s, s:s, s:s, s:s}", "app", "blog", "kind", "deploy", "by", "test", "commit",
+			      "0123456789012345678901234567890123456789"));
 	int64_t id = json_num(made, "deployment", 0);
 
 	assert_true(id > 0);
 	assert_int_equal(json_num(made, "waits_for", -1), 0);
-	_cleanup_(json_releasep) json_t *ended = ask(f, "wait", json_pack("{s:I}", "deployment", (json_int_t) id));
+	_cleanup_(json_releasep) json_t *ended =
+		ask(f, "wait", json_pack("{s:I}", "deployment", (json_int_t) id));
 
 	assert_string_equal(json_text(ended, "state"), "failed");
 	assert_int_not_equal(json_num(ended, "exit_status", 0), 0);
@@ -678,7 +709,7 @@ static void loses_a_connection(void **state)
 	struct fixture *f = *state;
 	_cleanup_(json_releasep) json_t *args = json_pack("{s:s}", "app", "blog");
 
-	start(f, (struct key) { 1, 1, "stubborn", 1, 0 });
+	start(f, (struct key){ 1, 1, "stubborn", 1, 0 });
 	await_log(f, "stubborn.1.log", "up\n");
 	assert_int_equal(control_send(&f->control, "stop", args, NULL), 0);
 	assert_true(poll_until(answers, f, NULL)); /* closes the first one */
@@ -690,18 +721,19 @@ static void retires_the_old(void **state)
 	struct fixture *f = *state;
 	_cleanup_(freep) char *db = root_store(f->root);
 	_cleanup_(store_close) struct store st = { 0 };
-	pid_t old = start(f, (struct key) { 1, 1, "web", 1, 0 }), new = start(f, (struct key) { 2, 1, "web", 1, 0 });
-	struct proc worker = PROC(((char *[]) { (char *) "/bin/sleep", (char *) "100000", NULL }));
+	pid_t old = start(f, (struct key){ 1, 1, "web", 1, 0 }),
+	      new = start(f, (struct key){ 2, 1, "web", 1, 0 });
+	struct proc worker;
 	int64_t version;
 
-	worker.out = worker.err = STDERR_FILENO;
+	start_idler(&worker);
 	assert_int_equal(store_open(&st, db, false, NULL), 0);
 	assert_int_equal(store_release_add(&st, "blog", NULL, "test", &version, NULL), 0);
 	assert_int_equal(store_release_go_live(&st, "blog", 1, 2, NULL), 0);
-	assert_int_equal(proc_start(&worker, NULL), 0);
 	json_decref(ask(f, "retire",
-			json_pack("{s:s, s:i, s:i, s:[{s:i, s:I}]}", "app", "blog", "deployment", 2, "timeout_ms", 600000,
-				  "workers", "pid", worker.pid, "start", (json_int_t) proc_start_time(worker.pid))));
+			json_pack("{s:s, s:i, s:i, s:[{s:i, s:I}]}", "app", "blog", "deployment", 2,
+				  "timeout_ms", 600000, "workers", "pid", worker.pid, "start",
+				  (json_int_t) proc_start_time(worker.pid))));
 	assert_true(proc_is_alive(old, proc_start_time(old)));
 	proc_done(&worker); /* the last old worker goes */
 	json_decref(ask(f, "retire-now", json_pack("{s:s}", "app", "blog")));
