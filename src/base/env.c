@@ -181,7 +181,7 @@ void env_parse(struct env *env, const char *text, size_t n, const char *file, co
 		struct setting_line line = read_line(at, stop);
 
 		if (line.is_bad) {
-			problem_add(problems, SEVERITY_ERROR, file, number, 1,
+			problem_add(problems, SEVERITY_SKIPPED, file, number, 1,
 				    line.name.n ? "expected NAME=VALUE; this line is ignored"
 						: "expected a name before '='; this line is ignored");
 		} else if (!line.is_blank) {

@@ -5,7 +5,11 @@
 
 #include "base/err.h"
 
-enum severity { SEVERITY_WARNING, SEVERITY_ERROR };
+enum severity {
+	SEVERITY_WARNING,
+	SEVERITY_SKIPPED, /* a bad line that a deployment skips, as Piku does; `validate` refuses it */
+	SEVERITY_ERROR,
+};
 
 struct problem {
 	char *file; /* as the user calls it; may be NULL */

@@ -106,7 +106,7 @@ json_t *problems_to_json(const struct problems *problems, bool with_file)
 			json_put_text(j, "file", p->file);
 		json_put_num(j, "line", p->line);
 		json_put_num(j, "column", p->column);
-		json_put_text(j, "severity", p->severity == SEVERITY_ERROR ? "error" : "warning");
+		json_put_text(j, "severity", p->severity == SEVERITY_WARNING ? "warning" : "error");
 		json_put_text(j, "message", p->message);
 		(void) json_array_append_new(all, j);
 	}
@@ -272,8 +272,7 @@ int validate_run(struct cli *cli, char **argv, struct err **e)
 	if (r < 0)
 		return r;
 	r = code_compile(&c, "/root-directory", NULL, &p, e); /* no one looks below it */
-	size_t errors = problems_count(&c.problems, SEVERITY_ERROR);
-	size_t warnings = problems_count(&c.problems, SEVERITY_WARNING);
+	size_t warnings = problems_count(&c.problems, SEVERITY_WARNING), errors = c.problems.n - warnings;
 	bool is_valid = errors == 0 && (warnings == 0 || !cli_option(cli, "strict"));
 
 	if (r < 0 && errors == 0)

@@ -65,15 +65,28 @@ static int copy_inputs(struct deploy *d, struct err **e)
 	return 0;
 }
 
+/* What package managers may keep between builds. */
+static void set_caches(struct deploy *d, struct env *env)
+{
+	_cleanup_(freep) char *cache = root_path(d->root, "cache/%s", d->row.app);
+
+	env_setf(env, "PIP_CACHE_DIR", "slipway", "%s/pip", cache);
+	env_setf(env, "NPM_CONFIG_CACHE", "slipway", "%s/npm", cache);
+	env_set(env, "XDG_CACHE_HOME", cache, "slipway");
+}
+
 static int run_steps(struct deploy *d, const struct build_step *steps, size_t n, struct err **e)
 {
+	_cleanup_(env_done) struct env caches = { 0 };
 	bool has_failed = false;
 
+	set_caches(d, &caches);
 	for (size_t i = 0; i < n; i++) {
 		const struct build_step *s = &steps[i];
 		_cleanup_(err_freep) struct err *why = NULL;
 		struct command_run c = { .what = s->title,
 					 .argv = s->argv.v,
+					 .extra = &caches,
 					 .cwd = s->cwd,
 					 .timeout_ms = d->plan.build_timeout_ms };
 		bool is_fallback = i > 0 && steps[i - 1].may_fail;

@@ -101,7 +101,8 @@ static int end(struct deploy *d, const char *state, const char *error, int statu
 	_cleanup_(freep) char *detail =
 		d->version ? xasprintf("v%ld%s%s", d->version, error ? ": " : "", error ? error : "")
 			   : xstrdup(error);
-	/* Also of `destroy`: the row outlives its app for whoever waits for the outcome (store_app_remove()). */
+	/* Also of `destroy`: the row outlives its app for whoever waits for the outcome (store_app_remove()).
+	 */
 	int r = store_deployment_end(&d->store, d->row.id, state, error, status, e);
 
 	(void) fflush(stdout);

@@ -39,6 +39,11 @@ int deploy_load(struct deploy *d, const char *root, int64_t id, struct err **e)
 		r = store_deployment_get(&d->store, id, &d->row, e);
 	if (r >= 0)
 		r = store_app_get(&d->store, d->row.app, &d->app, e);
+	if (r == ERR_NOT_FOUND && str_eq(d->row.kind, "destroy")) { /* killed when it was all but done */
+		if (e)
+			*e = err_free(*e);
+		r = 0;
+	}
 	if (r < 0)
 		return r;
 	if (str_eq(d->row.state,

@@ -50,6 +50,8 @@ static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
 	say("%s app detected.", d->runtime->label);
 	str_set(&d->plan.runtime, d->runtime->name);
 	r = d->runtime->plan(&d->build, &in, parent, e);
+	for (size_t i = 0; i < d->build.notices.n; i++)
+		say_warning("%s", d->build.notices.v[i]);
 	if (r >= 0 && d->build.hash)
 		d->deps = path_join(parent, d->build.hash);
 	return r < 0 ? r : store_release_set_runtime(&d->store, d->row.app, d->version, d->runtime->name, e);

@@ -320,7 +320,7 @@ static int compile(struct plan *ret, const struct manifest_input *in, struct pro
 {
 	_cleanup_(procfile_done) struct procfile procfile = { 0 };
 	const struct settings settings = { in->env, problems };
-	size_t first = problems->n, ignored = problems_count(problems, SEVERITY_ERROR), n_errors;
+	size_t first = problems->n, before = problems_count(problems, SEVERITY_ERROR), n_errors;
 	int r;
 
 	*ret = (struct plan){
@@ -334,13 +334,10 @@ static int compile(struct plan *ret, const struct manifest_input *in, struct pro
 		return r;
 	add_entries(ret, &procfile, &settings);
 	read_settings(ret, in, &settings);
-	n_errors = problems_count(problems, SEVERITY_ERROR) - ignored;
 	if (in->scaling)
-		scaling_apply(ret, in->scaling, "SCALING",
-			      problems); /* its errors refuse nothing: 1 is used */
-	ignored = problems_count(problems, SEVERITY_ERROR);
+		scaling_apply(ret, in->scaling, "SCALING", problems);
 	refuse_shared_port(ret, &settings);
-	n_errors += problems_count(problems, SEVERITY_ERROR) - ignored;
+	n_errors = problems_count(problems, SEVERITY_ERROR) - before;
 	return n_errors ? refuse(problems, first, n_errors, e) : 0;
 }
 

@@ -36,7 +36,7 @@ static char *read_kind(const struct reader *r, struct span kind)
 	bool has_blank = false;
 
 	if (kind.n == 0) {
-		problem_add(r->problems, SEVERITY_WARNING, r->file, r->line, column_of(r, kind.s),
+		problem_add(r->problems, SEVERITY_SKIPPED, r->file, r->line, column_of(r, kind.s),
 			    "misformatted entry: expected a name before ':'; this line is ignored");
 		return NULL;
 	}
@@ -47,7 +47,7 @@ static char *read_kind(const struct reader *r, struct span kind)
 		has_blank = true;
 	}
 	if (!service_name_is_legal(name)) {
-		problem_add(r->problems, SEVERITY_WARNING, r->file, r->line, column_of(r, kind.s),
+		problem_add(r->problems, SEVERITY_SKIPPED, r->file, r->line, column_of(r, kind.s),
 			    "misformatted entry: a name is 1 to 63 of A-Z, a-z, 0-9, '_', '.' and '-'; this "
 			    "line is "
 			    "ignored");
@@ -104,7 +104,7 @@ static void read_line(const struct reader *r, const char *stop)
 		return;
 	colon = memchr(line.s, ':', line.n);
 	if (!colon) {
-		problem_add(r->problems, SEVERITY_WARNING, r->file, r->line, column_of(r, line.s + line.n),
+		problem_add(r->problems, SEVERITY_SKIPPED, r->file, r->line, column_of(r, line.s + line.n),
 			    "misformatted entry: expected 'NAME: COMMAND'; this line is ignored");
 		return;
 	}

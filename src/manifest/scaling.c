@@ -27,7 +27,7 @@ static void read_line(struct scaling *to, struct span line, const char *file, in
 	long n;
 
 	if (!colon || span_trim(line.s, colon).n == 0) {
-		problem_add(problems, SEVERITY_ERROR, file, number, column,
+		problem_add(problems, SEVERITY_SKIPPED, file, number, column,
 			    "expected 'NAME:COUNT'; this line is ignored");
 		return;
 	}
@@ -35,7 +35,7 @@ static void read_line(struct scaling *to, struct span line, const char *file, in
 	name = span_dup(span_trim(line.s, colon));
 	count = span_dup(value);
 	if (!str_to_long(count, 0, MAX_INSTANCES, &n)) {
-		problem_add(problems, SEVERITY_ERROR, file, number, column + (int) (value.s - line.s),
+		problem_add(problems, SEVERITY_SKIPPED, file, number, column + (int) (value.s - line.s),
 			    "expected a number of instances from 0 to %d, not '%s'; 1 is used", MAX_INSTANCES,
 			    count);
 		return;

@@ -17,7 +17,7 @@ static char *problems_as_text(const struct problems *p)
 	for (size_t i = 0; i < p->n; i++) {
 		_cleanup_(freep) char *text = problem_text(&p->v[i]);
 
-		(void) strb_addf(&b, "%c %s\n", p->v[i].severity == SEVERITY_ERROR ? 'E' : 'W', text);
+		(void) strb_addf(&b, "%c %s\n", "WSE"[p->v[i].severity], text);
 	}
 	return strb_take(&b);
 }
@@ -69,10 +69,10 @@ static const struct parse_row {
 	{ "piku-B04 bad lines",
 	  TEXT("nonsense\n: cmd\na/b: cmd\nworker: w\n"),
 	  "worker=w@4 ",
-	  { "W Procfile:1:9: misformatted entry: expected 'NAME: COMMAND'",
-	    "W Procfile:2:1: misformatted entry: expected a name before ':'",
-	    "W Procfile:3:1: misformatted entry: a name is 1 to 63" } },
-	{ "bad lines only", TEXT("nonsense\n"), "", { "W Procfile:1:9", "E Procfile: Invalid Procfile" } },
+	  { "S Procfile:1:9: misformatted entry: expected 'NAME: COMMAND'",
+	    "S Procfile:2:1: misformatted entry: expected a name before ':'",
+	    "S Procfile:3:1: misformatted entry: a name is 1 to 63" } },
+	{ "bad lines only", TEXT("nonsense\n"), "", { "S Procfile:1:9", "E Procfile: Invalid Procfile" } },
 	{ "piku-B05 the first colon counts",
 	  TEXT("url: python x.py http://h:80/\n"),
 	  "url=python x.py http://h:80/@1 ",
@@ -92,15 +92,15 @@ static const struct parse_row {
 	{ "64 bytes",
 	  TEXT("a234567890123456789012345678901234567890123456789012345678901234: x\nb: y\n"),
 	  "b=y@2 ",
-	  { "W Procfile:1:1: misformatted" } },
+	  { "S Procfile:1:1: misformatted" } },
 	{ "dots are no name",
 	  TEXT("..: x\n.: y\nb.c_D-1: y\n"),
 	  "b.c_D-1=y@3 ",
-	  { "W Procfile:1:1", "W Procfile:2:1" } },
+	  { "S Procfile:1:1", "S Procfile:2:1" } },
 	{ "kind outside of ASCII",
 	  TEXT("\xc3\xbcn: x\nb: y\n"),
 	  "b=y@2 ",
-	  { "W Procfile:1:1: misformatted" } },
+	  { "S Procfile:1:1: misformatted" } },
 	{ "not UTF-8", TEXT("web: caf\xe9\nb: y\n"), "b=y@2 ", { "E Procfile:1:1: this line is not UTF-8" } },
 	{ "a NUL", TEXT("web: a\0b\nb: y\n"), "b=y@2 ", { "E Procfile:1:1: this line is not UTF-8" } },
 	{ "an empty command", TEXT("static:\n"), "static=@1 ", { NULL } },
@@ -378,14 +378,14 @@ static const struct compile_row {
 
 	{ "piku-D04 a bad line of ENV", "web: x\n", .env = "KEEP_RELEASES=3\nnonsense\nPORT=5001\n",
 	  .plan = { "\"keep_releases\": 3", "\"fixed_port\": 5001" },
-	  .problems = { "E ENV:2:1: expected NAME=VALUE" } },
+	  .problems = { "S ENV:2:1: expected NAME=VALUE" } },
 	{ "scaling", "web: x\nworker: y\n", .scaling = "# c\nweb:3\n worker : 0 \n",
 	  .plan = { "\"instances\": 3", "\"instances\": 0" } },
 	{ "piku-F08 bad scaling", "web: x\nworker: y\n", .scaling = "web:two\nold:4\nworker:2\nx\nweb:-1\n",
 	  .plan = { "\"instances\": 1", "\"instances\": 2" },
-	  .problems = { "E SCALING:1:5: expected a number of instances from 0 to 1000, not 'two'; 1 is used",
-			"W SCALING:2:1: there is no service 'old'", "E SCALING:4:1: expected 'NAME:COUNT'",
-			"E SCALING:5:5: expected a number" } },
+	  .problems = { "S SCALING:1:5: expected a number of instances from 0 to 1000, not 'two'; 1 is used",
+			"W SCALING:2:1: there is no service 'old'", "S SCALING:4:1: expected 'NAME:COUNT'",
+			"S SCALING:5:5: expected a number" } },
 };
 
 struct directory {
