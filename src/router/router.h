@@ -14,11 +14,13 @@ struct router_app {
 	const char *root;
 	const struct host *host;
 	const struct plan *plan;
-	const char *src;            /* absolute path of the release's code */
-	const struct env *env;      /* of the app: for the include file's $NAMES */
-	const unsigned *ports;      /* of the routed service's instances */
+	const char *src;       /* absolute path of the release's code */
+	const struct env *env; /* of the app: for the include file's $NAMES */
+	const unsigned *ports; /* of the routed service's instances */
 	size_t n_ports;
-	bool is_stopped;            /* answer 503 */
+	bool is_stopped;    /* answer 503 */
+	struct strv *notes; /* gets what people should be told though nothing failed, a sentence each; may be
+			       NULL */
 };
 
 /* Which processes still serve what was there before the switch, so that retire can wait for them. */
@@ -28,25 +30,30 @@ struct router_old {
 };
 
 struct router_ops {
-	const char *name;           /* "nginx" */
+	const char *name; /* "nginx" */
 	/* Everything that can be said to be wrong before a side effect: NULL when nothing can. */
 	int (*validate)(const struct router_app *a, struct err **e);
 	/*
-	 * Renders a candidate, tests it, swaps it in, reloads and returns when the router has taken it. On failure what
-	 * was served before still is, and *e has the router's own words. old: may be NULL; router_old_done().
+	 * Renders a candidate, tests it, swaps it in, reloads and returns when the router has taken it. On
+	 * failure what was served before still is, and *e has the router's own words. old: may be NULL;
+	 * router_old_done().
 	 */
 	int (*apply)(const struct router_app *a, struct router_old *old, struct err **e);
 	/* Takes the app out: nothing of it is served any more. Not there already counts as removed. */
 	int (*remove)(const char *root, const struct host *host, const char *app, struct err **e);
-	/* Where people reach the app ("http://blog.localhost:8080"), to be freed; NULL: not by this router. */
+	/* Where people reach the app ("http://blog.localhost:8080"), to be freed; NULL: not by this router.
+	 */
 	char *(*url)(const struct host *host, const struct plan *plan);
 };
 
-const struct router_ops *router_find(const char *name); /* NULL: no such router; "none" is one that does nothing */
+const struct router_ops *router_find(
+	const char *name); /* NULL: no such router; "none" is one that does nothing */
 void router_old_done(struct router_old *o);
 
 /*
- * The private nginx: the main configuration (run/nginx.conf) and the command that runs it in the foreground, for
- * the supervisor to keep alive. Writes files; starts nothing.
+ * The private nginx: the main configuration (run/nginx.conf) and the command that runs it in the foreground,
+ * for the supervisor to keep alive. Writes files; leaves nothing running. To be called before every start, as
+ * it clears what a killed nginx left behind, and before a HUP after config.toml has changed. argv is added
+ * to.
  */
 int nginx_private_prepare(const char *root, const struct host *host, struct strv *argv, struct err **e);

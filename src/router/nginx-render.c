@@ -1,0 +1,256 @@
+/*
+ * The text of one app's file. What every app has in common (gzip, buffers, timeouts) stands in the main
+ * configuration instead, where an app's include file can still override it.
+ */
+#include "router/nginx-internal.h"
+
+#include <arpa/inet.h>
+
+#include "base/file.h"
+#include "plan/root.h"
+
+#define CONF_MAX ((size_t) 1 << 20)
+
+void nginx_put(struct strb *b, const char *fmt, ...)
+{
+	_cleanup_(freep) char *text = NULL;
+	va_list args;
+
+	va_start(args, fmt);
+	text = xvasprintf(fmt, args);
+	va_end(args);
+	if (strb_adds(b, text) < 0)
+		b->max = 0;
+}
+
+int nginx_put_end(struct strb *b, char **ret, struct err **e)
+{
+	if (b->max == 0) {
+		strb_done(b);
+		return err_set(e, ERR_REFUSED, "the configuration for nginx would be larger than %zu bytes",
+			       CONF_MAX);
+	}
+	*ret = strb_take(b);
+	return 0;
+}
+
+const char *nginx_tls_words(const struct nginx_facts *f)
+{
+	return f->http2 == HTTP2_LISTEN ? " ssl http2" : " ssl";
+}
+
+void nginx_put_listen(struct strb *b, const struct host *host, const struct plan_route *route,
+		      const struct nginx_facts *f, unsigned port, const char *suffix)
+{
+	const char *v4 = route && route->ipv4_address ? route->ipv4_address : host->listen_ipv4;
+	const char *v6 = route && route->ipv6_address ? route->ipv6_address : host->listen_ipv6;
+	bool wants_v6 = f->has_ipv6 && (!route || route->has_ipv6) && host->listen_ipv6 && *host->listen_ipv6;
+
+	if (v4 && *v4)
+		nginx_put(b, "\tlisten %s:%u%s;\n", v4, port, suffix);
+	if (wants_v6 && *v6)
+		nginx_put(b, *v6 == '[' ? "\tlisten %s:%u%s;\n" : "\tlisten [%s]:%u%s;\n", v6, port, suffix);
+}
+
+void nginx_put_acme(struct strb *b, const char *root)
+{
+	_cleanup_(freep) char *path = root_path(root, "acme"), *quoted = nginx_quote(path);
+
+	nginx_put(
+		b,
+		"\tlocation ^~ /.well-known/acme-challenge/ {\n\t\tallow all;\n\t\tdefault_type text/plain;\n"
+		"\t\troot %s;\n\t}\n",
+		quoted);
+}
+
+/* The address at which instances are reached: one that listens everywhere is asked on loopback. */
+static char *upstream_host(const char *bind_address)
+{
+	struct in6_addr six;
+
+	if (!bind_address || !*bind_address || str_eq(bind_address, "localhost") ||
+	    str_eq(bind_address, "0.0.0.0"))
+		return xstrdup("127.0.0.1");
+	if (inet_pton(AF_INET6, bind_address, &six) == 1)
+		return xasprintf("[%s]", IN6_IS_ADDR_UNSPECIFIED(&six) ? "::1" : bind_address);
+	return xstrdup(bind_address);
+}
+
+/*
+ * The upstream has the app's name, as Piku's include files expect. Idle connections are dropped after a
+ * second: application servers drop theirs after 2 (gunicorn) or 5 (Node, uvicorn), and a request that meets a
+ * connection being closed would be lost unless it may be repeated.
+ */
+static void put_upstream(struct strb *b, const struct router_app *a)
+{
+	_cleanup_(freep) char *host = upstream_host(a->plan->bind_address);
+
+	nginx_put(b, "upstream %s {\n", a->plan->app);
+	for (size_t i = 0; i < a->n_ports; i++)
+		nginx_put(b, "\tserver %s:%u;\n", host, a->ports[i]);
+	if (a->n_ports == 0)
+		nginx_put(b, "\tserver 127.0.0.1:9 down;\n"); /* there has to be one, and none runs */
+	nginx_put(b, "\tkeepalive 64;\n\tkeepalive_timeout 1s;\n}\n");
+}
+
+static void put_tls(struct strb *b, const struct router_app *a, const struct nginx_facts *f)
+{
+	_cleanup_(freep) char *crt = root_path(a->root, "certs/%s.crt", a->plan->app);
+	_cleanup_(freep) char *key = root_path(a->root, "certs/%s.key", a->plan->app);
+	_cleanup_(freep) char *crt_quoted = nginx_quote(crt), *key_quoted = nginx_quote(key);
+
+	nginx_put_listen(b, a->host, &a->plan->route, f, a->host->https_port, nginx_tls_words(f));
+	if (f->http2 == HTTP2_DIRECTIVE)
+		nginx_put(b, "\thttp2 on;\n");
+	nginx_put(b, "\tssl_certificate %s;\n\tssl_certificate_key %s;\n", crt_quoted, key_quoted);
+}
+
+static void put_names(struct strb *b, const struct strv *hosts)
+{
+	_cleanup_(freep) char *names = strv_join(hosts, " ");
+
+	nginx_put(b, "\tserver_name %s;\n", names);
+}
+
+/* HTTPS only: all that plain HTTP gets is where to go, under the name it asked for. */
+static void put_redirect_server(struct strb *b, const struct router_app *a, const struct nginx_facts *f)
+{
+	_cleanup_(freep) char *port =
+		a->host->https_port == 443 ? xstrdup("") : xasprintf(":%u", a->host->https_port);
+
+	nginx_put(b, "server {\n");
+	nginx_put_listen(b, a->host, &a->plan->route, f, a->host->http_port, "");
+	put_names(b, &a->plan->route.hosts);
+	nginx_put(b, "\tadd_header X-Deployed-By \"Piku\" always;\n");
+	nginx_put_acme(b, a->root);
+	nginx_put(b, "\tlocation / {\n\t\treturn 301 https://$host%s$request_uri;\n\t}\n}\n", port);
+}
+
+static void put_unavailable(struct strb *b, const char *location, const char *app, const char *why)
+{
+	nginx_put(b,
+		  "\tlocation %s {\n\t\tdefault_type text/plain;\n\t\tadd_header X-Deployed-By \"Piku\" "
+		  "always;\n"
+		  "\t\tadd_header Retry-After 30 always;\n\t\tadd_header Cache-Control no-store always;\n"
+		  "\t\treturn 503 \"%s %s. Please try again later.\\n\";\n\t}\n",
+		  location, app, why);
+}
+
+static void put_proxy(struct strb *b, const char *location, const struct router_app *a)
+{
+	if (a->n_ports == 0) {
+		put_unavailable(b, location, a->plan->app, "is not running");
+		return;
+	}
+	nginx_put(b,
+		  "\tlocation %s {\n"
+		  "\t\tproxy_pass http://%s;\n"
+		  "\t\tproxy_http_version 1.1;\n"
+		  "\t\tproxy_set_header Host $http_host;\n"
+		  "\t\tproxy_set_header Upgrade $slipway_upgrade;\n"
+		  "\t\tproxy_set_header Connection $slipway_connection;\n"
+		  "\t\tproxy_set_header X-Forwarded-Proto $scheme;\n"
+		  "\t\tproxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
+		  "\t\tproxy_set_header X-Remote-Address $remote_addr;\n"
+		  "\t\tproxy_set_header X-Forwarded-Port $server_port;\n"
+		  "\t\tproxy_set_header X-Request-Start $msec;\n"
+		  "\t}\n",
+		  location, a->plan->app);
+}
+
+/* "location /static/" with a '/' at its end: without it, "/static../ENV" would be below the directory's
+ * parent. */
+static void put_static(struct strb *b, const struct router_app *a, const struct nginx_static *s,
+		       bool falls_back)
+{
+	static const char *const hidden[] = { "ENV", "Procfile", "SCALING", "LIVE_ENV", ".env" };
+	_cleanup_(freep) char *slashed = path_join(str_eq(s->dir, "/") ? "" : s->dir, ""),
+			      *dir = nginx_quote(slashed);
+	const char *last = a->plan->route.catch_all;
+
+	if (!str_eq(s->url, "/"))
+		nginx_put(b, "\tlocation = \"%.*s\" {\n\t\treturn 301 \"%s$is_args$args\";\n\t}\n",
+			  (int) strlen(s->url) - 1, s->url, s->url);
+	for (size_t i = 0; s->is_code && i < COUNT(hidden); i++)
+		nginx_put(b, "\tlocation = \"%s%s\" {\n\t\treturn 404;\n\t}\n", s->url, hidden[i]);
+	nginx_put(b, "\tlocation \"%s\" {\n\t\talias %s;\n", s->url, dir);
+	if (s->is_immutable)
+		nginx_put(b, "\t\topen_file_cache max=1024 inactive=20s;\n\t\topen_file_cache_valid 1s;\n");
+	if (falls_back) {
+		nginx_put(b, "\t\ttry_files $uri $uri.html $uri/index.html @app;\n\t\terror_page 405 = "
+			     "@app;\n\t}\n");
+		return;
+	}
+	while (last && *last == '/')
+		last++;
+	_cleanup_(freep) char *quoted = last && *last ? nginx_quote(last) : NULL;
+	nginx_put(b, "\t\ttry_files $uri $uri.html $uri/ %s%s=404;\n\t}\n", quoted ? quoted : "",
+		  quoted ? " " : "");
+}
+
+/* A static site beside an app: what is a file is answered with it, all else goes to the app. */
+static void put_locations(struct strb *b, const struct router_app *a, const struct nginx_statics *statics)
+{
+	bool is_proxied = nginx_is_proxied(a->plan), has_site = false;
+
+	if (!a->plan->route.allows_git)
+		nginx_put(b, "\tlocation ~ /\\.git {\n\t\treturn 403;\n\t}\n");
+	for (size_t i = 0; i < statics->n; i++) {
+		bool is_site = str_eq(statics->v[i].url, "/");
+
+		put_static(b, a, &statics->v[i], is_site && is_proxied);
+		has_site |= is_site;
+	}
+	if (is_proxied)
+		put_proxy(b, has_site ? "@app" : "/", a);
+	else if (!has_site)
+		nginx_put(b, "\tlocation / {\n\t\treturn 404;\n\t}\n");
+}
+
+static int put_server(struct strb *b, const struct router_app *a, const struct nginx_facts *f, struct err **e)
+{
+	_cleanup_(nginx_statics_done) struct nginx_statics statics = { 0 };
+	_cleanup_(freep) char *include = NULL;
+	int r = nginx_statics_find(&statics, a, e);
+
+	if (r == 0)
+		r = nginx_include_read(a, &include, e);
+	if (r < 0)
+		return r;
+	nginx_put(b, "server {\n");
+	if (!a->plan->route.is_https_only)
+		nginx_put_listen(b, a->host, &a->plan->route, f, a->host->http_port, "");
+	put_tls(b, a, f);
+	put_names(b, &a->plan->route.hosts);
+	nginx_put(b, "\tadd_header X-Deployed-By \"Piku\" always;\n");
+	if (!a->plan->route.is_https_only)
+		nginx_put_acme(b, a->root);
+	if (a->is_stopped) {
+		put_unavailable(b, "/", a->plan->app, "is stopped");
+	} else {
+		if (*include)
+			nginx_put(b, "\t# NGINX_INCLUDE_FILE\n%s\n\t# end of NGINX_INCLUDE_FILE\n", include);
+		put_locations(b, a, &statics);
+	}
+	nginx_put(b, "}\n");
+	return 0;
+}
+
+int nginx_render(const struct router_app *a, const struct nginx_facts *f, char **ret, struct err **e)
+{
+	struct strb b = STRB(CONF_MAX);
+	int r;
+
+	nginx_put(&b, "# Made by slipway for the app %s at its deployment, and made anew at the next.\n",
+		  a->plan->app);
+	if (nginx_is_proxied(a->plan) && !a->is_stopped)
+		put_upstream(&b, a);
+	if (a->plan->route.is_https_only)
+		put_redirect_server(&b, a, f);
+	r = put_server(&b, a, f, e);
+	if (r < 0) {
+		strb_done(&b);
+		return r;
+	}
+	return nginx_put_end(&b, ret, e);
+}

@@ -1,0 +1,195 @@
+/* The nginx router: an app's file is rendered, tested beside all others, swapped in and taken, or nothing is.
+ */
+#include "router/nginx-internal.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "plan/root.h"
+#include "router/certificate.h"
+
+static int check_private(const struct host *host, struct err **e)
+{
+	if (host->nginx_is_private)
+		return 0;
+	return err_set(e, ERR_MISSING,
+		       "this version of slipway routes with a private nginx only: set private = true under "
+		       "[nginx] in "
+		       "config.toml, or kind = \"none\" under [router]");
+}
+
+static int nginx_validate(const struct router_app *a, struct err **e)
+{
+	_cleanup_(freep) char *program = NULL, *include = NULL;
+	int r;
+
+	if (a->plan->route.hosts.n == 0)
+		return 0;
+	r = check_private(a->host, e);
+	if (r == 0 && !(program = nginx_find_program("nginx")))
+		r = err_set(e, ERR_MISSING,
+			    "nginx is needed to bring HTTP to %s: install the package 'nginx-light'",
+			    a->plan->app);
+	if (r == 0)
+		r = nginx_check_app(a, e);
+	if (r == 0)
+		r = nginx_include_read(a, &include, e);
+	return r < 0 ? r : nginx_check_collision(a->root, a->plan->app, &a->plan->route.hosts, e);
+}
+
+/* On refusal nginx still has what is put back here; only after silence may it have taken the other. */
+static int swap_and_reload(const char *root, const struct nginx_master *m, const char *generation,
+			   struct err **e)
+{
+	int r = nginx_tree_swap(root, e);
+
+	if (r < 0)
+		return r;
+	r = nginx_reload(m, root, generation, e);
+	if (r == 0)
+		return 0;
+	if (nginx_tree_swap(root, NULL) < 0)
+		return err_wrap(e, r, "%s/" NGINX_LIVE " could not be put back, see %s/" NGINX_CANDIDATE,
+				root, root);
+	if (r != ERR_REFUSED)
+		nginx_hup(m);
+	return r;
+}
+
+/* From the text of the app's file (NULL: none) to an nginx that has taken it. Under the lock. */
+static int bring_in(const char *root, const struct host *host, const struct nginx_facts *f, const char *app,
+		    const char *text, struct strv *notes, struct router_old *old, struct err **e)
+{
+	_cleanup_(nginx_master_done) struct nginx_master m = { .pidfd = -1 };
+	_cleanup_(freep) char *generation = NULL;
+	struct router_old before = { 0 };
+	int r = nginx_master_find(&m, root, e);
+
+	if (r == 0)
+		r = nginx_write_main(root, host, f, true, e);
+	if (r == 0)
+		r = nginx_tree_build(root, app, text, &generation, e);
+	if (r == 0)
+		r = nginx_tree_test(root, f, app, notes, e);
+	if (r == 0) {
+		nginx_workers(&m, &before);
+		r = swap_and_reload(root, &m, generation, e);
+	}
+	if (r == 0 && old)
+		*old = before;
+	else
+		router_old_done(&before);
+	(void) nginx_tree_drop(root, NULL);
+	return r;
+}
+
+static int lock_router(const char *root, struct err **e)
+{
+	_cleanup_(freep) char *path = root_path(root, "run/router.lock");
+
+	return file_lock(path, true, e);
+}
+
+static void note_unreachable(const struct router_app *a, const struct nginx_facts *f)
+{
+	_cleanup_(nginx_statics_done) struct nginx_statics statics = { 0 };
+
+	if (nginx_statics_find(&statics, a, NULL) < 0)
+		return;
+	for (size_t i = 0; i < statics.n; i++)
+		nginx_check_reachable(f, statics.v[i].dir, a->notes);
+}
+
+static int nginx_remove(const char *root, const struct host *host, const char *app, struct err **e);
+
+static int nginx_apply(const struct router_app *a, struct router_old *old, struct err **e)
+{
+	_cleanup_(nginx_facts_done) struct nginx_facts f = { 0 };
+	_cleanup_(freep) char *text = NULL;
+	_cleanup_(closep) int lock = -1;
+	int r;
+
+	if (old)
+		*old = (struct router_old){ 0 };
+	if (a->plan->route.hosts.n == 0)
+		return nginx_remove(a->root, a->host, a->plan->app, e);
+	r = check_private(a->host, e);
+	if (r == 0)
+		r = nginx_check_app(a, e);
+	if (r == 0)
+		r = nginx_facts_find(&f, a->host, e);
+	if (r == 0)
+		r = lock = lock_router(a->root, e);
+	if (r >= 0)
+		r = nginx_check_collision(a->root, a->plan->app, &a->plan->route.hosts, e);
+	if (r == 0)
+		r = nginx_render(a, &f, &text, e);
+	if (r == 0)
+		r = certificate_ensure(a->root, a->plan->app, &a->plan->route.hosts, e);
+	if (r == 0)
+		r = bring_in(a->root, a->host, &f, a->plan->app, text, a->notes, old, e);
+	if (r == 0)
+		note_unreachable(a, &f);
+	return r;
+}
+
+/* With no nginx running nothing is served, and the file's absence is enough. */
+static int remove_file(const char *root, const char *path, struct err **e)
+{
+	_cleanup_(nginx_master_done) struct nginx_master m = { .pidfd = -1 };
+
+	if (nginx_master_find(&m, root, NULL) == 0)
+		return 0;
+	return unlink(path) < 0 && errno != ENOENT ? err_set(e, -errno, "removing %s: %m", path) : 0;
+}
+
+static int nginx_remove(const char *root, const struct host *host, const char *app, struct err **e)
+{
+	_cleanup_(nginx_facts_done) struct nginx_facts f = { 0 };
+	_cleanup_(freep) char *path = root_path(root, NGINX_LIVE "/%s.conf", app), *broken = NULL;
+	_cleanup_(closep) int lock = -1;
+	int r = 0;
+
+	broken = xasprintf("%s.broken", path);
+	if (!file_exists(path) && !file_exists(broken))
+		return certificate_remove(root, app, e);
+	r = check_private(host, e);
+	if (r == 0)
+		r = lock = lock_router(root, e);
+	if (r >= 0)
+		r = remove_file(root, path, e);
+	if (r == 0 && file_exists(path)) {
+		r = nginx_facts_find(&f, host, e);
+		if (r == 0)
+			r = bring_in(root, host, &f, app, NULL, NULL, NULL, e);
+	}
+	if (r == 0 && unlink(broken) < 0 && errno != ENOENT)
+		r = err_set(e, -errno, "removing %s: %m", broken);
+	return r < 0 ? err_wrap(e, r, "taking %s out of nginx", app) : certificate_remove(root, app, e);
+}
+
+static char *nginx_url(const struct host *host, const struct plan *plan)
+{
+	bool is_tls = plan->route.is_https_only;
+	unsigned port = is_tls ? host->https_port : host->http_port;
+
+	for (size_t i = 0; i < plan->route.hosts.n; i++) {
+		const char *name = plan->route.hosts.v[i];
+
+		if (*name == '*')
+			continue;
+		return port == (is_tls ? 443 : 80)
+			       ? xasprintf("http%s://%s", is_tls ? "s" : "", name)
+			       : xasprintf("http%s://%s:%u", is_tls ? "s" : "", name, port);
+	}
+	return NULL;
+}
+
+const struct router_ops router_nginx = {
+	.name = "nginx",
+	.validate = nginx_validate,
+	.apply = nginx_apply,
+	.remove = nginx_remove,
+	.url = nginx_url,
+};
