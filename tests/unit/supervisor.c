@@ -692,6 +692,89 @@ static void ends_deployments(void **state)
 	assert_true(file_exists(json_text(made, "log")));
 }
 
+/* A row "running" of the given process, as a daemon before this one would have left it; its id. */
+static int64_t add_running(struct fixture *f, pid_t owner, uint64_t owner_start)
+{
+	_cleanup_(freep) char *db = root_store(f->root);
+	_cleanup_(store_close) struct store st = { 0 };
+	struct deployment_row row = { .app = (char *) "blog",
+				      .kind = (char *) "restart",
+				      .by = (char *) "test" };
+
+	assert_int_equal(store_open(&st, db, false, NULL), 0);
+	assert_int_equal(store_deployment_add(&st, &row, NULL), 0);
+	assert_int_equal(store_deployment_begin(&st, row.id, owner, (int64_t) owner_start, NULL), 0);
+	free(row.state);
+	return row.id;
+}
+
+static void repairs_what_died(void **state)
+{
+	struct fixture *f = *state;
+	struct proc owner;
+
+	end_daemon(f, SIGKILL, 128 + SIGKILL);
+	int64_t gone = add_running(f, 999999999, 1);
+
+	start_daemon(f);
+	_cleanup_(json_releasep) json_t *ended =
+		ask(f, "wait", json_pack("{s:I}", "deployment", (json_int_t) gone));
+
+	assert_string_equal(json_text(ended, "state"), "failed");
+	/* one that lives over the daemon's death is watched, and repaired at once when it dies */
+	end_daemon(f, SIGTERM, 0);
+	start_idler(&owner);
+	int64_t alive = add_running(f, owner.pid, proc_start_time(owner.pid));
+
+	start_daemon(f);
+	_cleanup_(json_releasep) json_t *args = json_pack("{s:I}", "deployment", (json_int_t) alive),
+					*answer = NULL;
+
+	assert_int_equal(control_send(&f->control, "wait", args, NULL), 0);
+	proc_done(&owner);
+	assert_int_equal(control_receive(&f->control, true, &answer, NULL), 1);
+	assert_string_equal(json_text(answer, "state"), "failed");
+}
+
+static int64_t deploy(struct fixture *f, const char *commit, int64_t *waits_for)
+{
+	_cleanup_(json_releasep) json_t *made = ask(f, "deploy",
+						    json_pack("{s:s, s:s, s:s, s:s}", "app", "blog", "kind",
+							      "deploy", "by", "test", "commit", commit));
+
+	*waits_for = json_num(made, "waits_for", -1);
+	return json_num(made, "deployment", 0);
+}
+
+static void deploys_the_newest_only(void **state)
+{
+	struct fixture *f = *state;
+	struct proc owner;
+	int64_t first, second, third, waits_for;
+
+	end_daemon(f, SIGTERM, 0);
+	start_idler(&owner);
+	first = add_running(f, owner.pid, proc_start_time(owner.pid));
+	start_daemon(f);
+	second = deploy(f, "1111111111111111111111111111111111111111", &waits_for);
+	assert_int_equal(waits_for, first);
+	third = deploy(f, "2222222222222222222222222222222222222222", &waits_for);
+	assert_int_equal(waits_for, first);
+	_cleanup_(json_releasep) json_t *two =
+		ask(f, "wait", json_pack("{s:I}", "deployment", (json_int_t) second));
+
+	assert_string_equal(json_text(two, "state"), "superseded");
+	assert_int_equal(json_num(two, "superseded_by", 0), third);
+	assert_int_equal(json_num(two, "exit_status", -1), 0);
+	proc_done(&owner);
+	_cleanup_(json_releasep) json_t *three =
+		ask(f, "wait", json_pack("{s:I}", "deployment", (json_int_t) third));
+
+	assert_string_equal(json_text(three, "state"),
+			    "failed"); /* there is no such commit, but it was tried */
+	json_decref(ask(f, "wait", json_pack("{s:I}", "deployment", (json_int_t) first)));
+}
+
 static void reloads(void **state)
 {
 	struct fixture *f = *state;
@@ -764,6 +847,8 @@ int main(void)
 		TEST(refuses_a_second_one),
 		TEST(refuses_what_it_should),
 		TEST(ends_deployments),
+		TEST(repairs_what_died),
+		TEST(deploys_the_newest_only),
 		TEST(reloads),
 		TEST(loses_a_connection),
 		TEST(retires_the_old),
