@@ -260,7 +260,46 @@ static int wait_until_taken(struct wait *w, struct err **e)
 	}
 }
 
-int nginx_reload(const struct nginx_master *m, const char *root, const char *generation, struct err **e)
+/* A worker that was told to quit says so in its title, just before it closes its listening sockets. */
+static bool is_serving(pid_t pid)
+{
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/cmdline", (int) pid), *title = NULL;
+
+	return file_read(path, 4096, &title, NULL, NULL) == 0 && *title && !strstr(title, "is shutting down");
+}
+
+static bool any_serves(const struct router_old *workers)
+{
+	for (size_t i = 0; i < workers->n; i++)
+		if (is_serving(workers->pids[i]))
+			return true;
+	return false;
+}
+
+/*
+ * The master lets new workers start for 100 ms before it tells the old ones to quit; until then these accept
+ * connections too and answer with the old release. Each logs that it shuts down, so the log is the event; the
+ * short pause is for the moment between that line and the title.
+ */
+static int wait_until_old_quit(struct wait *w, const struct router_old *old, struct err **e)
+{
+	int64_t deadline = monotonic_ms() + TAKEN_WITHIN_MS;
+
+	while (any_serves(old)) {
+		struct pollfd fds[] = { { .fd = w->inotify, .events = POLLIN },
+					{ .fd = w->master->pidfd, .events = POLLIN } };
+
+		if (poll(fds, COUNT(fds), 10) < 0 && errno != EINTR)
+			return err_set(e, -errno, "waiting for nginx: %m");
+		forget_events(w->inotify);
+		if (fds[1].revents || monotonic_ms() > deadline)
+			return err_set(e, ERR_FAILED, "nginx's old workers do not quit; see %s", w->log);
+	}
+	return 0;
+}
+
+int nginx_reload(const struct nginx_master *m, const char *root, const char *generation,
+		 const struct router_old *old, struct err **e)
 {
 	_cleanup_(wait_done) struct wait w = { .master = m,
 					       .generation = generation,
@@ -273,5 +312,6 @@ int nginx_reload(const struct nginx_master *m, const char *root, const char *gen
 	if (r < 0)
 		return r;
 	nginx_hup(m);
-	return wait_until_taken(&w, e);
+	r = wait_until_taken(&w, e);
+	return r < 0 ? r : wait_until_old_quit(&w, old, e);
 }

@@ -40,13 +40,13 @@ static int nginx_validate(const struct router_app *a, struct err **e)
 
 /* On refusal nginx still has what is put back here; only after silence may it have taken the other. */
 static int swap_and_reload(const char *root, const struct nginx_master *m, const char *generation,
-			   struct err **e)
+			   const struct router_old *old, struct err **e)
 {
 	int r = nginx_tree_swap(root, e);
 
 	if (r < 0)
 		return r;
-	r = nginx_reload(m, root, generation, e);
+	r = nginx_reload(m, root, generation, old, e);
 	if (r == 0)
 		return 0;
 	if (nginx_tree_swap(root, NULL) < 0)
@@ -74,7 +74,7 @@ static int bring_in(const char *root, const struct host *host, const struct ngin
 		r = nginx_tree_test(root, f, app, notes, e);
 	if (r == 0) {
 		nginx_workers(&m, &before);
-		r = swap_and_reload(root, &m, generation, e);
+		r = swap_and_reload(root, &m, generation, &before, e);
 	}
 	if (r == 0 && old)
 		*old = before;
