@@ -5,6 +5,8 @@
 
 # A standard PATH: what slipwayd and its apps see must not depend on who started the server.
 SERVER_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+# Debian's own python3 and node before others: what scripts/deps installed.
+PATH=$SERVER_PATH:$PATH
 
 server_die() { echo "$*" >&2; return 1; }
 
@@ -47,6 +49,8 @@ server_recorded() { awk -v n="$1" '$1 == n { p = $2 " " $3 } END { print p }' "$
 # Every process on the machine that has the directory in its command line, working directory or environment, one
 # "PID COMMAND" a line; not this shell and its ancestors.
 server_processes() {
+	# Without a directory of our own everything would match.
+	[[ ${SERVER_DIR:-} == /*/* && -d $SERVER_DIR/root ]] || return 0
 	python3 - "$SERVER_DIR" $$ <<-'END'
 	import os, sys
 	dir, pid, own = sys.argv[1].encode(), int(sys.argv[2]), {os.getpid()}
@@ -224,6 +228,7 @@ server_up() {
 # Stops everything, instances too. A daemon that was killed is started once more: it adopts what it left, and stops it.
 server_down() {
 	local pid start
+	[[ ${SERVER_DIR:-} == /*/* && -e $SERVER_DIR/pids ]] || return 0
 	server_set_names
 	if [ -d "$SERVER_DIR/root/run" ] && [ -x "$SLIPWAY_BIN/slipwayd" ]; then
 		server_slipwayd_answers || server_start_slipwayd >/dev/null 2>&1 || :

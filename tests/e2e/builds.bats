@@ -135,11 +135,13 @@ python_create() {
 
 @test "an app that installs itself is not tied to its first release" {
 	python_create self
-	mkdir "$WORK/self/mine"
-	printf 'from setuptools import setup\nsetup(name="mine", version="1", packages=["mine"])\n' >"$WORK/self/setup.py"
-	echo 'VALUE = "first"' >"$WORK/self/mine/__init__.py"
+	mkdir -p "$WORK/self/lib/mine"
+	printf 'from setuptools import setup\nsetup(name="mine", version="1", package_dir={"": "lib"}, packages=["mine"])\n' \
+		>"$WORK/self/setup.py"
+	echo 'VALUE = "first"' >"$WORK/self/lib/mine/__init__.py"
 	printf '%s\n' '-e .' >>"$WORK/self/requirements.txt"
-	printf 'import sys, os\nsys.path = [p for p in sys.path if p not in ("", os.getcwd())]\nimport mine\nos.environ["MINE"] = mine.VALUE\nimport runpy\nrunpy.run_path("server.py")\n' >"$WORK/self/main.py"
+	printf 'import mine, os\nos.environ["MINE"] = mine.VALUE\nimport runpy\nrunpy.run_path("server.py")\n' \
+		>"$WORK/self/main.py"
 	commit self
 	run push self
 	if [ "$status" -ne 0 ] && [[ $output == *"setuptools"* ]]; then
@@ -147,7 +149,7 @@ python_create() {
 	fi
 	[ "$status" -eq 0 ]
 	[ "$(ask self .env.MINE)" = first ]
-	echo 'VALUE = "second"' >"$WORK/self/mine/__init__.py"
+	echo 'VALUE = "second"' >"$WORK/self/lib/mine/__init__.py"
 	run push_version self 2
 	[ "$status" -eq 0 ]
 	[ "$(ask self .env.MINE)" = second ]

@@ -228,8 +228,9 @@ teardown_file() { server_stop; }
 	run push_version nodaemon 2
 	[ "$status" -ne 0 ]
 	answers nodaemon 1
+	# A ref that moved without a deployment on record is deployed when the daemon starts.
+	git --git-dir="$ROOT/repos/nodaemon" fetch -q "$WORK/nodaemon" +main:main
 	server_start_slipwayd
-	# The ref moved without a deployment on record: it is deployed now.
 	wait_until answers nodaemon 2
 }
 

@@ -34,15 +34,12 @@ server_start() {
 # Stops everything, and fails when anything of this server is still running.
 server_stop() {
 	local left
+	[ -n "${SERVER_DIR:-}" ] || return 0
 	load_stop >/dev/null 2>&1 || :
 	server_down
 	wait_until server_has_no_processes 2>/dev/null || :
 	left=$(server_processes)
-	if [ -n "$left" ]; then
-		echo "left running: $left" >&2
-		cut -d' ' -f1 <<<"$left" | xargs -r kill -KILL
-		return 1
-	fi
+	[ -z "$left" ] || server_die "left running: $left"
 }
 server_has_no_processes() { [ -z "$(server_processes)" ]; }
 
@@ -143,7 +140,7 @@ load_stop() {
 	local pid
 	pid=$(cat "${BATS_TEST_TMPDIR:-/nonexistent}/load.pid" 2>/dev/null) || return 0
 	kill "$pid" 2>/dev/null || :
-	wait "$pid" 2>/dev/null || :
+	wait_until pid_is_gone "$pid"
 	rm -f "$BATS_TEST_TMPDIR/load.pid"
 	tail -n1 "$BATS_TEST_TMPDIR/load"
 }
