@@ -76,18 +76,26 @@ static int read_all(const struct strv *texts, struct env *ret, struct err **e)
 	return 0;
 }
 
+/*
+ * Piku joins the arguments and splits them again by the rules of a shell, because its forced command had none
+ * (D06 to D08). Here each argument is one already; only one that holds quotes is read once more, so that what
+ * people learned to quote twice still means the same, and a plain "KEY=two words" is taken as it is.
+ */
 int settings_read_arguments(char **argv, struct env *ret, struct err **e)
 {
-	_cleanup_(strv_done) struct strv given = { 0 }, texts = { 0 };
-	_cleanup_(freep) char *line = NULL;
-	int r;
+	_cleanup_(strv_done) struct strv texts = { 0 };
 
-	strv_add(&given, (const char *const *) argv);
-	line = strv_join(&given, " ");
-	r = words_split(&texts, line, NULL, e);
-	if (r < 0) /* Piku's words, and its status 1; the text itself may hold a secret */
-		return err_wrap(e, ERR_FAILED, "Error: malformed setting '%.*s...'", (int) strcspn(line, "="),
-				line);
+	for (; *argv; argv++) {
+		int r = 0;
+
+		if (strpbrk(*argv, "\"'"))
+			r = words_split(&texts, *argv, NULL, e);
+		else
+			strv_push(&texts, xstrdup(*argv));
+		if (r < 0) /* Piku's words, and its status 1; the text itself may hold a secret */
+			return err_wrap(e, ERR_FAILED, "Error: malformed setting '%.*s...'",
+					(int) strcspn(*argv, "="), *argv);
+	}
 	return read_all(&texts, ret, e);
 }
 

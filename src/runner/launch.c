@@ -29,10 +29,19 @@ static void add_strv(struct strv *to, const struct strv *from)
 		strv_add(to, (const char *const *) from->v);
 }
 
-static void add_command(const struct launch *l, struct strv *argv)
+/* dash drops variables whose names are no identifiers (spring.profiles); bash hands them on. */
+static const char *shell_for(const struct env *env)
+{
+	for (size_t i = 0; i < env->n; i++)
+		if (!env_name_is_identifier(env->v[i].name) && file_exists("/bin/bash"))
+			return "/bin/bash";
+	return "/bin/sh";
+}
+
+static void add_command(const struct launch *l, const struct env *env, struct strv *argv)
 {
 	if (l->command)
-		STRV_ADD(argv, "/bin/sh", "-c", l->command);
+		STRV_ADD(argv, shell_for(env), "-c", l->command);
 	else
 		strv_add(argv, (const char *const *) l->argv);
 }
@@ -59,7 +68,7 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 		strv_addf(argv, "--chdir=%s", cwd);
 		STRV_ADD(argv, "--");
 	}
-	add_command(l, argv);
+	add_command(l, &env, argv);
 }
 
 void launch_compose(const struct launch *l, struct strv *argv, struct strv *envp)
