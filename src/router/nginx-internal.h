@@ -123,8 +123,9 @@ int nginx_master_find(struct nginx_master *ret, const char *root, struct err **e
 void nginx_master_done(struct nginx_master *m);
 void nginx_workers(const struct nginx_master *m, struct router_old *ret);
 /*
- * Sends HUP and waits until workers of this generation answer and the old ones accept no more. ERR_REFUSED with nginx's words, or -ETIMEDOUT.
- * Touches nothing but the error log, which is cut when it has grown.
+ * Sends HUP and waits until workers of this generation answer and the old ones accept no more. ERR_REFUSED
+ * with nginx's words, or -ETIMEDOUT. old: nginx_workers() before. Touches nothing but the error log, which is
+ * cut when it has grown.
  */
 int nginx_reload(const struct nginx_master *m, const char *root, const char *generation,
 		 const struct router_old *old, struct err **e);

@@ -211,14 +211,13 @@ static char *refusal(const struct strb *said)
 	return NULL;
 }
 
-static char *read_refusal(struct wait *w)
+static void read_said(struct wait *w)
 {
 	char buf[8192];
 	ssize_t n;
 
 	while ((n = read(w->log_fd, buf, sizeof buf)) > 0)
 		(void) strb_add(&w->said, buf, (size_t) n);
-	return refusal(&w->said);
 }
 
 static void forget_events(int inotify)
@@ -251,7 +250,8 @@ static int wait_until_taken(struct wait *w, struct err **e)
 		if (n > 0 && fds[2].revents && hear(w))
 			return 0;
 		forget_events(w->inotify);
-		_cleanup_(freep) char *words = read_refusal(w);
+		read_said(w);
+		_cleanup_(freep) char *words = refusal(&w->said);
 		if (words)
 			return err_set(e, ERR_REFUSED, "nginx refuses its new configuration: %s", words);
 		if (n > 0 && fds[1].revents)
@@ -260,42 +260,59 @@ static int wait_until_taken(struct wait *w, struct err **e)
 	}
 }
 
-/* A worker that was told to quit says so in its title, just before it closes its listening sockets. */
-static bool is_serving(pid_t pid)
+static bool is_worker_of(const struct nginx_master *m, pid_t pid)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/cmdline", (int) pid), *title = NULL;
 
-	return file_read(path, 4096, &title, NULL, NULL) == 0 && *title && !strstr(title, "is shutting down");
-}
-
-static bool any_serves(const struct router_old *workers)
-{
-	for (size_t i = 0; i < workers->n; i++)
-		if (is_serving(workers->pids[i]))
-			return true;
-	return false;
+	return file_read(path, 4096, &title, NULL, NULL) == 0 && str_eq(title, "nginx: worker process") &&
+	       parent_of(pid) == m->pid;
 }
 
 /*
- * The master lets new workers start for 100 ms before it tells the old ones to quit; until then these accept
- * connections too and answer with the old release. Each logs that it shuts down, so the log is the event; the
- * short pause is for the moment between that line and the title.
+ * The master gives new workers 100 ms to start before it tells the old ones to quit, and until then these
+ * accept connections, too, and answer with the old release. The new ones have answered: tell the old ones
+ * now. (The master, which blocks SIGCHLD meanwhile, takes their end for its own doing.)
  */
-static int wait_until_old_quit(struct wait *w, const struct router_old *old, struct err **e)
+static void quit_workers(const struct nginx_master *m, const struct router_old *old)
+{
+	for (size_t i = 0; i < old->n; i++) {
+		_cleanup_(closep) int fd = pidfd_of(old->pids[i]);
+
+		if (fd >= 0 && is_worker_of(m, old->pids[i]))
+			(void) syscall(SYS_pidfd_send_signal, fd, SIGQUIT, NULL, 0);
+	}
+}
+
+/* A worker logs that it shuts down and accepts nothing after that; later its title says so. */
+static bool any_accepts(const struct wait *w, const struct router_old *old)
+{
+	for (size_t i = 0; i < old->n; i++) {
+		_cleanup_(freep) char *said =
+			xasprintf(" %d#%d: gracefully shutting down", (int) old->pids[i], (int) old->pids[i]);
+
+		if (!(w->said.s && strstr(w->said.s, said)) && is_worker_of(w->master, old->pids[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Bounded: who does not quit in time is among the old workers that are waited for before instances are
+ * stopped. */
+static void wait_until_old_quit(struct wait *w, const struct router_old *old)
 {
 	int64_t deadline = monotonic_ms() + TAKEN_WITHIN_MS;
 
-	while (any_serves(old)) {
+	for (;;) {
 		struct pollfd fds[] = { { .fd = w->inotify, .events = POLLIN },
 					{ .fd = w->master->pidfd, .events = POLLIN } };
+		int64_t left = deadline - monotonic_ms();
 
-		if (poll(fds, COUNT(fds), 10) < 0 && errno != EINTR)
-			return err_set(e, -errno, "waiting for nginx: %m");
 		forget_events(w->inotify);
-		if (fds[1].revents || monotonic_ms() > deadline)
-			return err_set(e, ERR_FAILED, "nginx's old workers do not quit; see %s", w->log);
+		read_said(w);
+		if (!any_accepts(w, old) || left <= 0 || poll(fds, COUNT(fds), (int) left) <= 0 ||
+		    fds[1].revents)
+			return;
 	}
-	return 0;
 }
 
 int nginx_reload(const struct nginx_master *m, const char *root, const char *generation,
@@ -313,5 +330,9 @@ int nginx_reload(const struct nginx_master *m, const char *root, const char *gen
 		return r;
 	nginx_hup(m);
 	r = wait_until_taken(&w, e);
-	return r < 0 ? r : wait_until_old_quit(&w, old, e);
+	if (r < 0)
+		return r;
+	quit_workers(m, old);
+	wait_until_old_quit(&w, old);
+	return 0;
 }
