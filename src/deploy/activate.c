@@ -65,6 +65,12 @@ static int choose_release(struct deploy *d, struct err **e)
 	return store_deployment_set_version(&d->store, d->row.id, version, e);
 }
 
+/* The live release is left as the app has made it; another one gets today's links. */
+static bool version_is_other(const struct deploy *d)
+{
+	return d->version != d->row.from_version;
+}
+
 int step_load(struct deploy *d, struct err **e)
 {
 	int r = choose_release(d, e);
@@ -74,7 +80,7 @@ int step_load(struct deploy *d, struct err **e)
 			    d->row.app, d->row.app);
 	if (r >= 0)
 		r = deploy_read_release(d, e);
-	if (r >= 0)
+	if (r >= 0 && version_is_other(d))
 		r = shared_link_known(d, e);
 	if (r >= 0)
 		r = targets_plan(d, e);
@@ -97,7 +103,7 @@ static int take_over_writes(struct deploy *d, struct err **e)
 	_cleanup_(strv_done) struct strv paths = { 0 }, after = { 0 };
 	int r;
 
-	if (!d->has_old || d->version == d->row.from_version)
+	if (!d->has_old || !version_is_other(d))
 		return 0;
 	r = shared_find(d, &paths, e);
 	if (r <= 0)

@@ -13,19 +13,24 @@ static char *stamp_of(const char *deps)
 	return path_join(deps, ".slipway-complete");
 }
 
+/* 0711 is for nginx: what an app puts into data/APP/shared may be served as a static file. */
 static int make_dirs(struct deploy *d, struct err **e)
 {
-	static const char *const dirs[] = { "data/%s", "data/%s/home", "data/%s/shared", "cache/%s",
-					    "logs/%s", "envs/%s",      "envs/%s/deps",   "config/%s" };
+	static const struct {
+		const char *parent, *rest;
+		mode_t mode;
+	} dirs[] = {
+		{ "data", "", 0711 },      { "data", "/shared", 0711 }, { "data", "/home", 0700 },
+		{ "cache", "", 0711 },     { "logs", "", 0750 },        { "envs", "", 0700 },
+		{ "envs", "/deps", 0700 }, { "config", "", 0700 },
+	};
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < COUNT(dirs); i++) {
-		_cleanup_(strv_done) struct strv parts = { 0 };
-		_cleanup_(freep) char *path = NULL;
-		const char *rest = strstr(dirs[i], "%s") + 2;
+		_cleanup_(freep) char *path =
+			root_path(d->root, "%s/%s%s", dirs[i].parent, d->row.app, dirs[i].rest);
 
-		path = root_path(d->root, "%.*s%s%s", (int) (rest - 2 - dirs[i]), dirs[i], d->row.app, rest);
-		r = dir_make(path, 0700, e);
+		r = dir_make(path, dirs[i].mode, e);
 	}
 	return r;
 }

@@ -112,8 +112,20 @@ static int end(struct deploy *d, const char *state, const char *error, int statu
 	return status;
 }
 
+/* Without the daemon nothing can be undone. One that was started again has adopted this deployment. */
+static int find_daemon(struct deploy *d, struct err **e)
+{
+	if (control_call(&d->control, "hello", NULL, NULL, NULL) >= 0)
+		return 0;
+	return deploy_connect(d, e);
+}
+
 static int fail(struct deploy *d, size_t at, const struct err *why, struct err **e)
 {
+	if (find_daemon(d, e) < 0) {
+		say_warning("slipwayd has gone; when it is back it finishes or undoes this deployment");
+		return err_wrap(e, ERR_MISSING, "deployment %lld waits for slipwayd", (long long) d->row.id);
+	}
 	const char *step = d->kind->steps[at].name;
 	_cleanup_(freep) char *text = err_text(why), *error = xasprintf("%s: %s", step, text);
 	int status = err_exit_status(why ? why->code : 0);

@@ -86,8 +86,15 @@ static int link_one(struct deploy *d, const char *src, const char *name, struct 
 		return r;
 	if (lstat(at, &st) == 0 && S_ISLNK(st.st_mode))
 		return link_replace(shared, at, e);
-	if (lstat(at, &st) == 0) { /* the repository has it: its copy is the first content, later ones lose */
-		r = file_exists(shared) ? tree_remove(at, e) : move_path(at, shared, e);
+	if (lstat(at, &st) == 0) {
+		/* The repository has it: its copy is the first content, later ones are in git anyway. In a
+		 * release that has lived, the app itself put something there. */
+		bool is_fresh = str_eq(d->row.kind, "deploy") && str_eq(src, d->src);
+
+		if (!file_exists(shared))
+			r = move_path(at, shared, e);
+		else
+			r = is_fresh ? tree_remove(at, e) : keep_conflict(d, at, name, e);
 		if (r < 0)
 			return r;
 	} else if (!file_exists(shared) && looks_like_directory(name)) {
