@@ -48,8 +48,7 @@ static void app_init(struct app *app, const char *name, const char *hosts)
 {
 	*app = (struct app){ 0 };
 	strv_split(&app->hosts, hosts, ", ");
-	app->services[0] =
-		(struct plan_service){ .name = S("web"), .kind = SERVICE_WEB, .is_routed = true };
+	app->services[0] = (struct plan_service){ .name = S("web"), .kind = SERVICE_WEB, .is_routed = true };
 	app->plan =
 		(struct plan){ .app = (char *) name,
 			       .services = app->services,
@@ -121,8 +120,9 @@ static void whole_code(struct app *app)
 
 static void static_service(struct app *app)
 {
-	app->services[0] =
-		(struct plan_service){ .name = S("static"), .kind = SERVICE_STATIC, .command = S("/public/") };
+	app->services[0] = (struct plan_service){ .name = S("static"),
+						  .kind = SERVICE_STATIC,
+						  .command = S("/public/") };
 }
 
 static void static_and_web(struct app *app)
@@ -134,7 +134,8 @@ static void static_and_web(struct app *app)
 
 static void static_root(struct app *app)
 {
-	app->services[0] = (struct plan_service){ .name = S("static"), .kind = SERVICE_STATIC, .command = S("/") };
+	app->services[0] =
+		(struct plan_service){ .name = S("static"), .kind = SERVICE_STATIC, .command = S("/") };
 }
 
 static void catch_all(struct app *app)
@@ -472,7 +473,8 @@ static void certificates(void **state)
 	_cleanup_(freep) char *openssl = nginx_find_program("openssl"), *text = NULL;
 	_cleanup_(freep) char *crt = root_path(root, "certs/blog.crt"),
 			      *key = root_path(root, "certs/blog.key");
-	char *const argv[] = { openssl, S("x509"), S("-in"), crt, S("-noout"), S("-ext"), S("subjectAltName"), NULL };
+	char *const argv[] = { openssl,   S("x509"),           S("-in"), crt, S("-noout"),
+			       S("-ext"), S("subjectAltName"), NULL };
 	assert_int_equal(proc_run(argv, NULL, NULL, 10000, &text, NULL), 0);
 	assert_non_null(strstr(text, "DNS:a.example, DNS:*.b.example, IP Address:10.0.0.1"));
 	struct stat st;
@@ -629,7 +631,8 @@ static bool is_ready(const char *path)
 	return read(fd, &c, 1) == 1;
 }
 
-/* From its socket's and its pid file's appearance nginx may be asked, and is asked whenever something appears. */
+/* From its socket's and its pid file's appearance nginx may be asked, and is asked whenever something
+ * appears. */
 static int nginx_start(void)
 {
 	_cleanup_(freep) char *run = root_path(root, "run"), *sock = NULL;
@@ -638,7 +641,7 @@ static int nginx_start(void)
 	char buf[4096];
 
 	strv_done(&nginx_argv);
-	nginx_argv = (struct strv) { 0 };
+	nginx_argv = (struct strv){ 0 };
 	if (nginx_private_prepare(root, &host, &nginx_argv, NULL) < 0 ||
 	    inotify_add_watch(in, run, IN_CREATE | IN_MODIFY) < 0 || !(sock = current_socket()))
 		return -1;
@@ -648,9 +651,11 @@ static int nginx_start(void)
 	closep(&guard);
 	guard = guard_nginx();
 	while (!is_ready(sock)) {
-		struct pollfd fds[] = { { .fd = in, .events = POLLIN }, { .fd = nginx.pidfd, .events = POLLIN } };
+		struct pollfd fds[] = { { .fd = in, .events = POLLIN },
+					{ .fd = nginx.pidfd, .events = POLLIN } };
 
-		if (poll(fds, 2, -1) < 0 || fds[1].revents || (fds[0].revents && read(in, buf, sizeof buf) < 0))
+		if (poll(fds, 2, -1) < 0 || fds[1].revents ||
+		    (fds[0].revents && read(in, buf, sizeof buf) < 0))
 			return -1;
 	}
 	if (nginx_master_find(&m, root, NULL) < 0)
@@ -1050,9 +1055,9 @@ static char *handshake(const char *name, int *status)
 {
 	_cleanup_(freep) char *openssl = nginx_find_program("openssl"),
 			      *at = xasprintf("127.0.0.1:%u", host.https_port);
-	char *const argv[] = { openssl, S("s_client"), S("-connect"), at, S("-servername"), S(name), S("-alpn"), S("h2"), NULL };
+	char *const argv[] = { openssl, S("s_client"), S("-connect"), at,  S("-servername"),
+			       S(name), S("-alpn"),    S("h2"),       NULL };
 	char *out = NULL;
-
 
 	*status = proc_run(argv, NULL, NULL, 20000, &out, NULL);
 	return out;
