@@ -141,6 +141,10 @@ static void summarize(const struct deploy *d)
 	say_detail("services: %s; sandbox: %s", line.s ? line.s : "none",
 		   sandbox_level_name(d->spec.sandbox.level));
 	strb_done(&line);
+	if (d->plan.fixed_port && d->has_old)
+		say_detail("PORT=%u is fixed: the old instance stops before the new one starts, which costs "
+			   "a moment",
+			   d->plan.fixed_port);
 }
 
 int step_plan(struct deploy *d, struct err **e)
