@@ -166,9 +166,16 @@ static int route(struct deploy *d, const struct plan *plan, const char *src, con
 				.n_ports = n,
 				.is_stopped = is_stopped };
 
+	_cleanup_(strv_done) struct strv notes = { 0 };
+
+	a.notes = &notes;
 	if (!router)
 		return err_set(e, ERR_REFUSED, "there is no router '%s'", plan->router);
-	return router->apply(&a, old, e);
+	int r = router->apply(&a, old, e);
+
+	for (size_t i = 0; i < notes.n; i++)
+		say_warning("%s", notes.v[i]);
+	return r;
 }
 
 int route_new(struct deploy *d, struct err **e)
