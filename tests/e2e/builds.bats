@@ -69,6 +69,8 @@ python_create() {
 @test "piku-E03 pyproject.toml without uv and Poetry fails, naming both" {
 	[ ! -x /usr/bin/poetry ] && [ ! -x /usr/bin/uv ] || skip "one of them is installed here"
 	app_create e03
+	# with "release" beside "web" it would fit the Generic row of the table, as in Piku
+	procfile e03 'web: python3 server.py'
 	printf '[project]\nname = "e03"\nversion = "1"\n' >"$WORK/e03/pyproject.toml"
 	commit e03
 	run push e03
