@@ -39,7 +39,13 @@ static int check_one(struct deploy *d, const struct target *t, struct err **e)
 	if (t->pid > 0 && exit_fd == -ESRCH)
 		return err_set(e, ERR_FAILED, "%s.%u ended as soon as it was started", t->service->name,
 			       t->ordinal);
-	int r = check_wait(&t->service->check, &target, e);
+	struct plan_check check = t->service->check;
+	int64_t age_ms = t->started_ms ? now_ms() - t->started_ms : 0;
+
+	/* It has lived while others were checked. */
+	if (check.kind == CHECK_PROCESS && age_ms > 0)
+		check.uptime_ms = check.uptime_ms > age_ms ? check.uptime_ms - (unsigned) age_ms : 0;
+	int r = check_wait(&check, &target, e);
 
 	return r < 0 ? err_wrap(e, r, "%s.%u is not healthy", t->service->name, t->ordinal) : 0;
 }
