@@ -91,6 +91,8 @@ int logs_follow(struct logs *l, struct err **e)
 	if (notify < 0 ||
 	    inotify_add_watch(notify, l->dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ONLYDIR) < 0)
 		return err_set(e, -errno, "watching %s: %m", l->dir);
+	if ((r = logs_find(l, e)) < 0) /* those that have come since they were looked for */
+		return r;
 	for (size_t i = 0; i < l->n; i++) /* what was written since they were read */
 		look(l, &l->files[i]);
 	while (r == 0) {

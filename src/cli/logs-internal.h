@@ -26,6 +26,8 @@ struct logs {
 bool logs_want(const struct logs *l, const char *file, char **name);
 /* The file of that instance; added when it is new. */
 struct log_file *logs_file(struct logs *l, const char *name);
+/* Adds the logs in the directory that were asked for, and sorts them. */
+int logs_find(struct logs *l, struct err **e);
 /* Prints what of f was not printed yet. */
 void logs_print_rest(struct logs *l, struct log_file *f);
 /* Prints new lines as they come, also across rotation, until it is interrupted. */

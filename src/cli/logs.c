@@ -172,7 +172,7 @@ static int by_name(const void *a, const void *b)
 	return strverscmp(((const struct log_file *) a)->name, ((const struct log_file *) b)->name);
 }
 
-static int find_files(struct logs *l, struct err **e)
+int logs_find(struct logs *l, struct err **e)
 {
 	_cleanup_(strv_done) struct strv names = { 0 };
 	int r = dir_list(l->dir, &names, e);
@@ -235,12 +235,12 @@ static int run_logs(struct cli *cli, char **argv, struct err **e)
 	l.dir = root_path(cli->root, "logs/%s", cli->app.name);
 	l.has_times = cli_option(cli, "times") != NULL;
 	if (r >= 0)
-		r = find_files(&l, e);
+		r = logs_find(&l, e);
 	if (r < 0)
 		return r;
 	if (!l.n && str_eq(argv[1], "deploy"))
 		return deployment_log(cli, e);
-	if (!l.n) {
+	if (!l.n && !cli_option(cli, "follow")) {
 		if (!cli->is_json)
 			(void) printf("No logs found for app '%s'.\n", cli->app.name);
 		return 0;

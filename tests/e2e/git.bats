@@ -221,7 +221,7 @@ touch $proof" "-oProxyCommand=touch\ $proof" "git-receive-pack --help" "git uplo
 		'  seq -f "batch $i line %.0f of many that fill the file" 20' 'done' 'exec python3 dump.py' >"$WORK/h15/chatty.sh"
 	procfile h15 'worker: sh chatty.sh'
 	push h15
-	slipway logs -f h15 >"$BATS_TEST_TMPDIR/followed" 2>&1 3>&- &
+	SLIPWAY_ROOT=$ROOT "$SLIPWAY_BIN/slipway" logs -f h15 >"$BATS_TEST_TMPDIR/followed" 2>&1 3>&- &
 	local follower=$!
 	for i in $(seq 20); do
 		touch "$ROOT/data/h15/go$i"

@@ -257,20 +257,21 @@ static_create() {
 	[ "$(ask g16 '.headers["X-Forwarded-Proto"]')" = http ]
 }
 
+# Certificates are in certs/ (design: Files).
 @test "piku-G22 half a certificate is made whole" {
 	app_create g22
 	push g22
-	[ -s "$ROOT/nginx/g22.key" ]
-	[ -s "$ROOT/nginx/g22.crt" ]
-	rm "$ROOT/nginx/g22.crt"
+	[ -s "$ROOT/certs/g22.key" ]
+	[ -s "$ROOT/certs/g22.crt" ]
+	rm "$ROOT/certs/g22.crt"
 	run push_version g22 2
 	[ "$status" -eq 0 ]
-	[ -s "$ROOT/nginx/g22.crt" ]
-	: >"$ROOT/nginx/g22.crt"
+	[ -s "$ROOT/certs/g22.crt" ]
+	: >"$ROOT/certs/g22.crt"
 	run push_version g22 3
 	[ "$status" -eq 0 ]
 	[ "$(https g22.localhost / | jq -r .version)" = 3 ]
-	[ "$(stat -c %a "$ROOT/nginx/g22.key")" = 600 ]
+	[ "$(stat -c %a "$ROOT/certs/g22.key")" = 600 ]
 }
 
 @test "piku-G23 another app's broken file does not stop this one" {

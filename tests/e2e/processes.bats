@@ -198,7 +198,7 @@ scaling() { cat "$ROOT/config/$1/SCALING"; }
 	push f12
 	wait_until seen_is f12 worker .version 1
 	touch "$ROOT/data/f12/fail"
-	kill "$(pid_of f12 worker)"
+	kill -KILL "$(pid_of f12 worker)"
 	crashing() { [ "$(instances f12 '.[] | select(.service == "worker") | .state')" = crashing ]; }
 	WAIT_SECONDS=60 wait_until crashing
 	[ "$(instances f12 '.[] | select(.service == "worker") | .restarts <= 15')" = true ]
