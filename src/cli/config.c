@@ -116,12 +116,14 @@ static int record(struct cli *cli, const char *what, const struct env *changes, 
 
 static int deploy_change(struct cli *cli, struct err **e)
 {
-	_cleanup_(json_releasep) json_t *j = json_object();
+	_cleanup_(json_releasep) json_t *j = json_object(), *args = json_object();
 	int r;
 
 	json_put_text(j, "app", cli->app.name);
 	json_put_text(j, "kind", "deploy");
 	json_put_flag(j, "force", true); /* a commit that failed before may well work with the new settings */
+	json_put_flag(args, "settings", true);
+	(void) json_object_set(j, "args", args);
 	(void) fflush(stdout);
 	r = follow_request(cli, j, e);
 	return r < 0 ? err_wrap(e, r, "the settings are written, but not deployed") : r;

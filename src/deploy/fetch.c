@@ -13,15 +13,46 @@ static void print_line(void *ctx UNUSED, const char *line)
 	say_detail("%s", line);
 }
 
+/*
+ * New settings are for the commit that was pushed last, unless that one has lived and another lives now: then
+ * somebody went back on purpose, and settings alone do not undo that. *commit: NULL for the pushed one.
+ */
+static int commit_gone_back_to(struct deploy *d, const char *pushed, char **commit, struct err **e)
+{
+	struct release_row *rows = NULL;
+	const char *live = NULL;
+	bool has_lived = false;
+	size_t n = 0;
+	int r = store_release_list(&d->store, d->row.app, &rows, &n, e);
+
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(rows[i].state, "live"))
+			live = rows[i].commit;
+		else if (str_eq(rows[i].state, "old") && str_eq(rows[i].commit, pushed))
+			has_lived = true;
+	}
+	if (has_lived && live && !str_eq(live, pushed))
+		*commit = xstrdup(live);
+	release_rows_free(rows, n);
+	return r;
+}
+
 static int find_commit(struct deploy *d, char **commit, struct err **e)
 {
-	_cleanup_(freep) char *ref = NULL;
+	_cleanup_(json_releasep) json_t *args = json_loads(d->row.args ? d->row.args : "{}", 0, NULL);
+	_cleanup_(freep) char *ref = NULL, *pushed = NULL;
+	int r;
 
 	if (d->row.commit)
 		return git_resolve(d->root, d->row.app, d->row.commit, commit, e);
-	int r = git_pushed(d->root, d->row.app, commit, &ref, e);
-
-	return r < 0 ? err_wrap(e, r, "nothing was pushed to '%s' yet", d->row.app) : 0;
+	r = git_pushed(d->root, d->row.app, &pushed, &ref, e);
+	if (r < 0)
+		return err_wrap(e, r, "nothing was pushed to '%s' yet", d->row.app);
+	if (json_flag(args, "settings", false))
+		r = commit_gone_back_to(d, pushed, commit, e);
+	if (r >= 0 && !*commit)
+		*commit = TAKE(pushed);
+	return r;
 }
 
 int step_fetch(struct deploy *d, struct err **e)
