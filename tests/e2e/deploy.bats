@@ -228,8 +228,10 @@ teardown_file() { server_stop; }
 	run push_version nodaemon 2
 	[ "$status" -ne 0 ]
 	answers nodaemon 1
-	# A ref that moved without a deployment on record is deployed when the daemon starts.
+	# A ref that moved without a deployment on record (the daemon died while the push came in) is deployed when the
+	# daemon starts: as the hook leaves it.
 	git --git-dir="$ROOT/repos/nodaemon" fetch -q "$WORK/nodaemon" +main:main
+	git --git-dir="$ROOT/repos/nodaemon" update-ref refs/slipway/pushed main
 	server_start_slipwayd
 	wait_until answers nodaemon 2
 }
