@@ -228,10 +228,12 @@ teardown_file() { server_stop; }
 	run push_version nodaemon 2
 	[ "$status" -ne 0 ]
 	answers nodaemon 1
-	# A ref that moved without a deployment on record (the daemon died while the push came in) is deployed when the
-	# daemon starts: as the hook leaves it.
+	# The daemon ends while a push comes in: the ref has moved, and the hook finds nobody.
+	local old
+	old=$(git --git-dir="$ROOT/repos/nodaemon" rev-parse main)
 	git --git-dir="$ROOT/repos/nodaemon" fetch -q "$WORK/nodaemon" +main:main
-	git --git-dir="$ROOT/repos/nodaemon" update-ref refs/slipway/pushed main
+	run slipway git-hook nodaemon <<<"$old $(git -C "$WORK/nodaemon" rev-parse main) refs/heads/main"
+	[ "$status" -ne 0 ]
 	server_start_slipwayd
 	wait_until answers nodaemon 2
 }
