@@ -26,7 +26,7 @@ as_old_key() { GIT_SSH_COMMAND=${GIT_SSH_COMMAND/"$SERVER_DIR/ssh/key"/"$SERVER_
 	[ "$status" -eq 0 ]
 	answers h08 1
 	old_remote() { SSH_OPTIONS=${SSH_OPTIONS/"$SERVER_DIR/ssh/key"/"$SERVER_DIR/ssh/old"} remote "$@"; }
-	run old_remote "run h08 'echo \"a  b\"'"
+	run old_remote run h08 'echo "a  b"'
 	[ "$status" -eq 0 ]
 	[[ $output == *'a  b'* ]]
 	run old_remote "ps h08; touch $BATS_TEST_TMPDIR/escaped"
