@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/proc.h"
 #include "cli/cli-internal.h"
-#include "plan/plan.h"
 #include "plan/root.h"
 #include "store/deployment.h"
 #include "store/instance.h"
@@ -35,21 +34,8 @@ static bool is_of(const struct app_row *app, const struct instance_row *row)
 	return str_eq(row->app, app->name) && row->deployment == app->live_deployment && !row->is_stopping;
 }
 
-static bool serves_files(struct cli *cli, const struct app_row *app)
-{
-	_cleanup_(freep) char *dir = root_release(cli->root, app->name, (long) app->live_version),
-			      *path = xasprintf("%s/plan.json", dir);
-	_cleanup_(plan_done) struct plan p = { 0 };
-	const struct plan_service *s;
-
-	if (plan_read(&p, path, NULL) < 0)
-		return false;
-	s = plan_routed_service(&p);
-	return s && s->kind == SERVICE_STATIC;
-}
-
 /* "running", "stopped", "down" (it should run and nothing does), "idle" (scaled to 0) or "not deployed". */
-static const char *state_of(struct cli *cli, const struct app_row *app, const struct live *l)
+static const char *state_of(const struct app_row *app, const struct live *l)
 {
 	bool has_any = false;
 
@@ -66,7 +52,7 @@ static const char *state_of(struct cli *cli, const struct app_row *app, const st
 	}
 	if (has_any)
 		return "down";
-	return serves_files(cli, app) ? "running" : "idle";
+	return app->serves_files ? "running" : "idle";
 }
 
 static json_t *services_of(const struct app_row *app, const struct live *l)
@@ -146,7 +132,7 @@ static void print_apps(struct cli *cli, const struct listing *all, bool is_long)
 		l.rows = &all->instances[at];
 		for (; at < all->n_instances && str_eq(all->instances[at].app, app->name); at++)
 			l.n++;
-		const char *state = state_of(cli, app, &l);
+		const char *state = state_of(app, &l);
 
 		if (cli->is_json)
 			(void) json_array_append_new(array, app_to_json(app, state, &l));
@@ -239,7 +225,7 @@ static int collect_status(struct cli *cli, json_t *j, struct err **e)
 	}
 	if (r >= 0) {
 		struct live l = { rows, n, boot };
-		const char *state = state_of(cli, &cli->app, &l);
+		const char *state = state_of(&cli->app, &l);
 
 		json_put_text(j, "name", cli->app.name);
 		json_put_flag(j, "running", str_eq(state, "running"));

@@ -37,6 +37,14 @@ static int compile(struct deploy *d, const struct env *env, struct err **e)
 	return r;
 }
 
+static bool serves_files(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_services; i++)
+		if (p->services[i].kind == SERVICE_STATIC)
+			return true;
+	return false;
+}
+
 static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
 {
 	struct runtime_input in = { d->src, d->src_fd, env, d->host.tool_path, &d->plan };
@@ -54,7 +62,9 @@ static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
 		say_warning("%s", d->build.notices.v[i]);
 	if (r >= 0 && d->build.hash)
 		d->deps = path_join(parent, d->build.hash);
-	return r < 0 ? r : store_release_set_runtime(&d->store, d->row.app, d->version, d->runtime->name, e);
+	return r < 0 ? r
+		     : store_release_set_runtime(&d->store, d->row.app, d->version, d->runtime->name,
+						 serves_files(&d->plan), e);
 }
 
 /* The copy of the settings that this release was made with; later steps and rollbacks read only the spec. */

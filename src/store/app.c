@@ -5,9 +5,10 @@
 #include "store/store-internal.h"
 
 #define SELECT_APP                                                                                           \
-	"SELECT name, source, is_stopped, live_version, live_deployment, d.id, d.state, created_at_s FROM "  \
-	"app "                                                                                               \
-	"LEFT JOIN deployment d ON d.id = (SELECT max(id) FROM deployment WHERE app = name) "
+	"SELECT name, source, is_stopped, live_version, live_deployment, d.id, d.state, a.created_at_s, "    \
+	"r.serves_files FROM app a "                                                                         \
+	"LEFT JOIN deployment d ON d.id = (SELECT max(id) FROM deployment WHERE app = name) "                \
+	"LEFT JOIN app_release r ON r.app = name AND r.version = live_version "
 
 static void read_row(sqlite3_stmt *q, struct app_row *ret)
 {
@@ -20,6 +21,7 @@ static void read_row(sqlite3_stmt *q, struct app_row *ret)
 		.last_deployment = sqlite3_column_int64(q, 5),
 		.last_state = store_text(q, 6),
 		.created_at_s = sqlite3_column_int64(q, 7),
+		.serves_files = sqlite3_column_int(q, 8),
 	};
 }
 

@@ -13,6 +13,7 @@ struct app_row {
 	int64_t last_deployment; /* 0: never deployed */
 	char *last_state;        /* of it; NULL: never deployed */
 	int64_t created_at_s;
+	bool serves_files; /* the live release has files that the router serves, whatever runs */
 };
 
 /* Makes the app if it is not there. 1: made, 0: was there. */

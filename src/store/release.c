@@ -115,11 +115,13 @@ int store_release_set_state(struct store *st, const char *app, int64_t version, 
 }
 
 int store_release_set_runtime(struct store *st, const char *app, int64_t version, const char *runtime,
-			      struct err **e)
+			      bool serves_files, struct err **e)
 {
 	int r = store_run(st, e,
-			  "UPDATE app_release SET runtime = :runtime WHERE app = :app AND version = :version",
-			  F(":runtime", runtime), F(":app", app), F(":version", version));
+			  "UPDATE app_release SET runtime = :runtime, serves_files = :files "
+			  "WHERE app = :app AND version = :version",
+			  F(":runtime", runtime), F(":files", serves_files), F(":app", app),
+			  F(":version", version));
 
 	return r == 0 ? not_found(app, version, e) : r < 0 ? r : 0;
 }

@@ -20,7 +20,9 @@ int store_release_get(struct store *st, const char *app, int64_t version, struct
 /* Newest first. */
 int store_release_list(struct store *st, const char *app, struct release_row **ret, size_t *n, struct err **e);
 int store_release_set_state(struct store *st, const char *app, int64_t version, const char *state, struct err **e);
-int store_release_set_runtime(struct store *st, const char *app, int64_t version, const char *runtime, struct err **e);
+/* What its plan says; serves_files: it has files that the router serves, whatever runs. */
+int store_release_set_runtime(struct store *st, const char *app, int64_t version, const char *runtime,
+			      bool serves_files, struct err **e);
 /* Makes version the live release, started by deployment; the one before becomes "old". One transaction. */
 int store_release_go_live(struct store *st, const char *app, int64_t version, int64_t deployment, struct err **e);
 int store_release_remove(struct store *st, const char *app, int64_t version, struct err **e);

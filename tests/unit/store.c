@@ -156,6 +156,8 @@ static void numbers_releases_once(void **state)
 	assert_int_equal(store_release_add(&f->st, "blog", NULL, "ann", &v, NULL), 0);
 	assert_int_equal(v, 2);
 	assert_int_equal(store_release_add(&f->st, "blog", "def", "ann", &v, NULL), 0);
+	assert_int_equal(store_release_set_runtime(&f->st, "blog", 2, "node", false, NULL), 0);
+	assert_int_equal(store_release_set_runtime(&f->st, "blog", 3, "static", true, NULL), 0);
 	assert_int_equal(store_release_go_live(&f->st, "blog", 2, 7, NULL), 0);
 	assert_int_equal(store_release_go_live(&f->st, "blog", 3, 8, NULL), 0);
 	assert_int_equal(store_release_get(&f->st, "blog", 2, &row, NULL), 0);
@@ -165,6 +167,7 @@ static void numbers_releases_once(void **state)
 	assert_int_equal(store_app_get(&f->st, "blog", &app, NULL), 0);
 	assert_int_equal(app.live_version, 3);
 	assert_int_equal(app.live_deployment, 8);
+	assert_true(app.serves_files);
 	app_row_done(&app);
 	/* All or nothing: what is not there cannot go live, and what was live stays so. */
 	assert_error(store_release_go_live(&f->st, "blog", 9, 9, &e), ERR_NOT_FOUND, &e, "no release v9");
