@@ -241,7 +241,8 @@ server_down() {
 	server_end_recorded slipwayd
 	server_end_recorded sshd
 	if [ -e "$SERVER_DIR/made-run-sshd" ]; then
-		rmdir /run/sshd 2>/dev/null || :
+		# Another sshd that came meanwhile needs it for every connection.
+		grep -qsx sshd /proc/[0-9]*/comm || rmdir /run/sshd 2>/dev/null || :
 		rm -f "$SERVER_DIR/made-run-sshd"
 	fi
 	: >"$SERVER_DIR/pids"
