@@ -142,8 +142,7 @@ int step_check(struct deploy *d, struct err **e)
 	return instances_check(d, true, e);
 }
 
-/* Piku's SCALING: what the services of the live release are scaled to. */
-static int write_scaling(const struct deploy *d, struct err **e)
+int scaling_write(const struct deploy *d, struct err **e)
 {
 	_cleanup_(freep) char *path = root_scaling(d->root, d->row.app);
 	struct strb text = STRB(1 << 20);
@@ -204,7 +203,7 @@ int step_record(struct deploy *d, struct err **e)
 
 	if (!d->is_activated)
 		return store_release_set_state(&d->store, d->row.app, d->version, "staged", e);
-	r = write_scaling(d, e);
+	r = scaling_write(d, e);
 	if (r >= 0)
 		r = store_release_go_live(&d->store, d->row.app, d->version, d->row.id, e);
 	if (r >= 0 && d->app.is_stopped)

@@ -133,6 +133,9 @@ int instances_start_old(struct deploy *d, struct err **e);
 int route_new(struct deploy *d, struct err **e);
 int route_old(struct deploy *d, struct err **e);
 
+/* Piku's SCALING: what the services of d->plan are scaled to. */
+int scaling_write(const struct deploy *d, struct err **e);
+
 /* The steps, one file each (or a few that belong together). */
 int step_fetch(struct deploy *d, struct err **e);
 int undo_fetch(struct deploy *d, struct err **e);

@@ -57,21 +57,16 @@ int step_scale_switch(struct deploy *d, struct err **e)
 	_cleanup_(freep) char *path = path_join(d->dir, "plan.json"),
 			      *scaling = root_scaling(d->root, d->row.app);
 	struct generation g = deploy_generation(d, d->version, d->generation);
-	struct strb text = STRB(1 << 20);
 	int r = d->app.is_stopped ? 0 : instances_start(d, false, e);
 
 	if (r >= 0 && !d->app.is_stopped)
 		r = instances_check(d, false, e);
 	if (r >= 0 && !d->app.is_stopped)
 		r = route_new(d, e);
-	for (size_t i = 0; i < d->plan.n_services; i++)
-		(void) strb_addf(&text, "%s:%u\n", d->plan.services[i].name, d->plan.services[i].instances);
-	_cleanup_(freep) char *counts = strb_take(&text);
-
 	if (r >= 0)
 		r = plan_write(&d->plan, path, e);
 	if (r >= 0)
-		r = file_replace(scaling, counts, strlen(counts), 0600, e);
+		r = scaling_write(d, e);
 	for (size_t i = 0; r >= 0 && i < d->plan.n_services; i++) {
 		const struct plan_service *s = &d->plan.services[i];
 
