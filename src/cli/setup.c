@@ -9,6 +9,30 @@
 
 #define KEYS_BYTES (1 << 20)
 
+/* What a new root starts with; docs/settings.md has all of it. */
+static const char sample_config[] =
+	"# Settings of this host; slipwayd reads them at its start and on HUP.\n"
+	"\n"
+	"[router]\n"
+	"# Apps without NGINX_SERVER_NAME answer as APP.DOMAIN:\n"
+	"#default_domain = \"apps.example\"\n"
+	"\n"
+	"[nginx]\n"
+	"# slipwayd runs an nginx of its own on these ports (80 and 443 when nothing else has them).\n"
+	"private = true\n"
+	"http_port = 8080\n"
+	"https_port = 8443\n";
+
+static int make_config(const char *root, struct strv *made, struct err **e)
+{
+	_cleanup_(freep) char *path = root_path(root, "config.toml");
+
+	if (file_exists(path))
+		return 0;
+	STRV_ADD(made, path);
+	return file_replace(path, sample_config, sizeof sample_config - 1, 0600, e);
+}
+
 static int make(const char *root, struct strv *made, struct err **e)
 {
 	_cleanup_(freep) char *path = root_store(root);
@@ -16,6 +40,8 @@ static int make(const char *root, struct strv *made, struct err **e)
 	bool is_new = !file_exists(path);
 	int r = root_make(root, made, e);
 
+	if (r >= 0 && is_new)
+		r = make_config(root, made, e);
 	if (r >= 0)
 		r = store_open(&store, path, true, e);
 	if (r >= 0 && is_new)

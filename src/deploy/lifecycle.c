@@ -37,6 +37,8 @@ int step_scale_load(struct deploy *d, struct err **e)
 		r = apply_counts(d, json_object_get(args, "scale"), e);
 	if (r >= 0)
 		r = targets_plan(d, e);
+	if (d->app.is_stopped)
+		d->n_targets = 0; /* the counts are for its next start */
 	return r;
 }
 
@@ -54,12 +56,11 @@ int undo_scale(struct deploy *d, struct err **e)
 /* Workers are started here, as in any switch; then the router; then the highest ordinals go. */
 int step_scale_switch(struct deploy *d, struct err **e)
 {
-	_cleanup_(freep) char *path = path_join(d->dir, "plan.json"),
-			      *scaling = root_scaling(d->root, d->row.app);
+	_cleanup_(freep) char *path = path_join(d->dir, "plan.json");
 	struct generation g = deploy_generation(d, d->version, d->generation);
-	int r = d->app.is_stopped ? 0 : instances_start(d, false, e);
+	int r = instances_start(d, false, e);
 
-	if (r >= 0 && !d->app.is_stopped)
+	if (r >= 0)
 		r = instances_check(d, false, e);
 	if (r >= 0 && !d->app.is_stopped)
 		r = route_new(d, e);
