@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "plan/name.h"
+#include "plan/plan.h"
 #include "plan/root.h"
 #include "source/git.h"
 #include "store/deployment.h"
@@ -253,7 +254,7 @@ static void hook_report(const struct hook *h, int status)
 	_cleanup_(freep) char *text = xasprintf("%d", status);
 
 	if (path)
-		(void) file_replace(path, text, strlen(text), 0600, NULL);
+		(void) file_replace_unsynced(path, text, strlen(text), 0600, NULL);
 }
 
 static int read_updates(struct hook *h, struct err **e)
@@ -287,10 +288,24 @@ static char *deploy_branch(const struct hook *h)
 	return xstrdup(env_get(&env, "DEPLOY_BRANCH"));
 }
 
+/* The branch that the repository or the host asks for, as the live release has it; to be freed, NULL: any. */
+static char *branch_of_live(const struct hook *h)
+{
+	_cleanup_(app_row_done) struct app_row app = { 0 };
+	_cleanup_(plan_done) struct plan plan = { 0 };
+	_cleanup_(freep) char *dir = NULL, *path = NULL;
+
+	if (store_app_get(&h->cli->store, h->app, &app, NULL) < 0 || !app.live_version)
+		return NULL;
+	dir = root_release(h->cli->root, h->app, (long) app.live_version);
+	path = path_join(dir, "plan.json");
+	return plan_read(&plan, path, NULL) < 0 ? NULL : xstrdup(plan.deploy_branch);
+}
+
 /* Which update is deployed, telling the pusher; -1: none. */
 static int choose(const struct hook *h)
 {
-	_cleanup_(freep) char *branch = deploy_branch(h);
+	_cleanup_(freep) char *pinned = deploy_branch(h), *branch = pinned ? TAKE(pinned) : branch_of_live(h);
 	_cleanup_(strv_done) struct strv notes = { 0 };
 	int chosen = git_choose(h->updates, h->n_updates, branch, &notes);
 
