@@ -16,7 +16,7 @@ enum {
 	ERR_UNDONE = -5004,     /* exit 6: rolled back */
 	ERR_PERMISSION = -5005, /* exit 7: not permitted */
 	ERR_FAILED = -5006,     /* exit 1: tried and failed, nothing changed */
-	ERR_CHILD = -5007,      /* a child's own exit status, in err.status: preflight, release command, run */
+	ERR_CHILD = -5007, /* a child's own exit status, in err.status: preflight, release command, run */
 };
 
 struct err {

@@ -1,4 +1,5 @@
-/* BLAKE2b of what goes in, by libsodium (crypto_generichash(3)); for cache keys and fingerprints of inputs. */
+/* BLAKE2b of what goes in, by libsodium (crypto_generichash(3)); for cache keys and fingerprints of inputs.
+ */
 #pragma once
 
 #include <stddef.h>

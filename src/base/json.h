@@ -28,8 +28,8 @@ void json_put_strv(json_t *j, const char *key, const struct strv *v);
 void json_get_strv(const json_t *j, const char *key, struct strv *v);
 /* A JSON string of s with bytes that are not UTF-8 replaced. New reference. */
 json_t *json_text_new(const char *s);
-/* [{"name", "value", "origin"}]. Values may hold any bytes but NUL; those that are not UTF-8 become the characters
- * U+F700 + byte, which json_to_env() turns back. */
+/* [{"name", "value", "origin"}]. Values may hold any bytes but NUL; those that are not UTF-8 become the
+ * characters U+F700 + byte, which json_to_env() turns back. */
 json_t *json_from_env(const struct env *env);
 void json_to_env(const json_t *j, struct env *env);
 

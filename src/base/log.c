@@ -12,8 +12,9 @@ static int threshold = LOG_INFO;
 
 void log_init(void)
 {
-	static const char *const names[] = { [LOG_ERR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info",
-					     [LOG_DEBUG] = "debug" };
+	static const char *const names[] = {
+		[LOG_ERR] = "error", [LOG_WARNING] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"
+	};
 	const char *want = getenv("SLIPWAY_LOG");
 
 	for (int i = 0; want && i < (int) COUNT(names); i++)

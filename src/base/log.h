@@ -12,10 +12,10 @@
 
 #include "base/field.h"
 
-#define log_error(msg, ...) log_emit(LOG_ERR, msg, FIELDS(__VA_ARGS__))
+#define log_error(msg, ...)   log_emit(LOG_ERR, msg, FIELDS(__VA_ARGS__))
 #define log_warning(msg, ...) log_emit(LOG_WARNING, msg, FIELDS(__VA_ARGS__))
-#define log_info(msg, ...) log_emit(LOG_INFO, msg, FIELDS(__VA_ARGS__))
-#define log_debug(msg, ...) log_emit(LOG_DEBUG, msg, FIELDS(__VA_ARGS__))
+#define log_info(msg, ...)    log_emit(LOG_INFO, msg, FIELDS(__VA_ARGS__))
+#define log_debug(msg, ...)   log_emit(LOG_DEBUG, msg, FIELDS(__VA_ARGS__))
 
 void log_emit(int level, const char *msg, const struct field *f, size_t n);
 /* Least urgent level that is written: SLIPWAY_LOG (error, warning, info, debug), default info. */

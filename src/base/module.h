@@ -1,6 +1,6 @@
 /*
- * Libraries that are rarely needed are not linked but loaded when first used: each is wrapped in a small shared
- * object beside the executable (or in ../lib/slipway) that exports one const struct of functions.
+ * Libraries that are rarely needed are not linked but loaded when first used: each is wrapped in a small
+ * shared object beside the executable (or in ../lib/slipway) that exports one const struct of functions.
  */
 #pragma once
 

@@ -13,7 +13,7 @@ void problem_add(struct problems *p, enum severity severity, const char *file, i
 	struct problem *new = GROW(&p->v, &p->n);
 
 	va_start(args, fmt);
-	*new = (struct problem) { xstrdup(file), line, column, severity, xvasprintf(fmt, args) };
+	*new = (struct problem){ xstrdup(file), line, column, severity, xvasprintf(fmt, args) };
 	va_end(args);
 }
 
@@ -45,5 +45,5 @@ void problems_done(struct problems *p)
 		free(p->v[i].message);
 	}
 	free(p->v);
-	*p = (struct problems) { 0 };
+	*p = (struct problems){ 0 };
 }

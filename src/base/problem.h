@@ -1,4 +1,5 @@
-/* What is wrong with a text that a user wrote: every problem with its place, all of them, not only the first. */
+/* What is wrong with a text that a user wrote: every problem with its place, all of them, not only the first.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +13,7 @@ enum severity {
 };
 
 struct problem {
-	char *file; /* as the user calls it; may be NULL */
+	char *file;       /* as the user calls it; may be NULL */
 	int line, column; /* from 1; 0: unknown */
 	enum severity severity;
 	char *message; /* without place; says what was expected and what to do */

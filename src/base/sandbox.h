@@ -18,17 +18,17 @@ enum sandbox_level {
 
 struct sandbox {
 	enum sandbox_level level;
-	struct strv read;    /* absolute paths shown read-only, besides the system */
-	struct strv write;   /* absolute paths shown writable */
-	struct strv hide;    /* absolute directories shown empty (before read and write are mounted) */
+	struct strv read;  /* absolute paths shown read-only, besides the system */
+	struct strv write; /* absolute paths shown writable */
+	struct strv hide;  /* absolute directories shown empty (before read and write are mounted) */
 };
 
 /* What works here; runs bwrap once per process. path: where to look for it. */
 enum sandbox_level sandbox_probe(const char *path);
 const char *sandbox_level_name(enum sandbox_level level); /* "off", "none", "bwrap" */
 /* Appends the prefix to argv after which the command itself follows; nothing when the level has none.
- * Shows the prefix of an interpreter wherever its links lead when program (absolute, may be NULL) lies outside
- * of the system's directories. */
+ * Shows the prefix of an interpreter wherever its links lead when program (absolute, may be NULL) lies
+ * outside of the system's directories. */
 void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *program, struct strv *argv);
 void sandbox_copy(struct sandbox *to, const struct sandbox *from);
 json_t *sandbox_to_json(const struct sandbox *s);

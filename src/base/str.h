@@ -23,13 +23,13 @@ struct strv {
 	size_t n, cap;
 };
 
-#define STRB(max_bytes) ((struct strb) { .max = (max_bytes) })
-#define STRV_ADD(a, ...) strv_add(a, (const char *const[]) { __VA_ARGS__, NULL })
+#define STRB(max_bytes)  ((struct strb){ .max = (max_bytes) })
+#define STRV_ADD(a, ...) strv_add(a, (const char *const[]){ __VA_ARGS__, NULL })
 
 /* Allocation does not fail: these abort (style.md). */
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n, size_t size);
-char *xstrdup(const char *s);  /* NULL gives NULL */
+char *xstrdup(const char *s); /* NULL gives NULL */
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *fmt, ...) PRINTF(1, 2);
 char *xvasprintf(const char *fmt, va_list args);

@@ -12,19 +12,19 @@ enum toml_kind { TOML_TABLE, TOML_ARRAY, TOML_TEXT, TOML_INTEGER, TOML_FLOAT, TO
 
 struct toml_node {
 	enum toml_kind kind;
-	char *key;                 /* of a table's member; else NULL */
+	char *key; /* of a table's member; else NULL */
 	int line, column;
-	char *text;                /* TOML_TEXT, and TOML_DATE as written */
+	char *text; /* TOML_TEXT, and TOML_DATE as written */
 	int64_t integer;
 	double real;
 	bool flag;
-	struct toml_node **child;  /* of a table or array */
+	struct toml_node **child; /* of a table or array */
 	size_t n_children;
 };
 
 /* Parses text; a syntax error is one problem and ERR_REFUSED. The tree is released with toml_free(). */
-int toml_parse(struct toml_node **ret, const char *text, size_t n, const char *file, struct problems *problems,
-	       struct err **e);
+int toml_parse(struct toml_node **ret, const char *text, size_t n, const char *file,
+	       struct problems *problems, struct err **e);
 /* The member of a table, or NULL. */
 const struct toml_node *toml_get(const struct toml_node *table, const char *key);
 struct toml_node *toml_free(struct toml_node *node);

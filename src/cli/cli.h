@@ -1,6 +1,7 @@
 /*
- * The command line: one table of all commands; dispatch, argument counts, --help and "did you mean" come from the
- * entries. Commands print results to standard output; what fails is returned and printed once, by cli_main().
+ * The command line: one table of all commands; dispatch, argument counts, --help and "did you mean" come from
+ * the entries. Commands print results to standard output; what fails is returned and printed once, by
+ * cli_main().
  */
 #pragma once
 
@@ -15,21 +16,21 @@
 #include "store/store.h"
 
 struct option_def {
-	char letter;            /* 0: none */
-	const char *word;       /* "follow": --follow */
-	const char *arg;        /* "N": takes a value; NULL: a switch */
+	char letter;      /* 0: none */
+	const char *word; /* "follow": --follow */
+	const char *arg;  /* "N": takes a value; NULL: a switch */
 	const char *help;
 };
 
 enum {
-	NEEDS_ROOT = 1,         /* a root directory that was set up */
-	NEEDS_STORE = 2 | 1,    /* cli->store is open */
-	NEEDS_APP = 4 | 2 | 1,  /* the first argument names an app that exists: cli->app */
-	NEEDS_DAEMON = 8 | 1,   /* cli->control is open; ERR_MISSING otherwise */
-	CLI_JSON = 16,          /* takes --json */
-	CLI_HIDDEN = 32,        /* not in the overview: what git and sshd call */
-	CLI_RAW = 64,           /* everything behind the app's name is the command's own: no options are read there */
-	CLI_LOCAL = 128,        /* not over SSH */
+	NEEDS_ROOT = 1,        /* a root directory that was set up */
+	NEEDS_STORE = 2 | 1,   /* cli->store is open */
+	NEEDS_APP = 4 | 2 | 1, /* the first argument names an app that exists: cli->app */
+	NEEDS_DAEMON = 8 | 1,  /* cli->control is open; ERR_MISSING otherwise */
+	CLI_JSON = 16,         /* takes --json */
+	CLI_HIDDEN = 32,       /* not in the overview: what git and sshd call */
+	CLI_RAW = 64, /* everything behind the app's name is the command's own: no options are read there */
+	CLI_LOCAL = 128, /* not over SSH */
 };
 
 struct cli;
@@ -40,7 +41,7 @@ struct command {
 	const char *details;    /* more for --help; may be NULL */
 	int min_args, max_args; /* max_args -1: any number */
 	unsigned needs;
-	const char *group;      /* heading in the overview: "Apps", "Settings", "Deployments", "Host" */
+	const char *group; /* heading in the overview: "Apps", "Settings", "Deployments", "Host" */
 	/* argv: the arguments without options, NULL-terminated. Returns an exit status >= 0, or < 0 with *e.
 	 * NULL in slipway when only slipwayd has it (a weak symbol): slipwayd is executed then. */
 	int (*run)(struct cli *cli, char **argv, struct err **e);
@@ -48,22 +49,22 @@ struct command {
 };
 
 struct cli {
-	char *root;             /* absolute; NULL before it is needed */
+	char *root; /* absolute; NULL before it is needed */
 	struct store store;
 	struct control control;
-	struct app_row app;     /* with NEEDS_APP */
+	struct app_row app; /* with NEEDS_APP */
 	bool is_json;
-	bool is_remote;         /* came over SSH */
-	const char *by;         /* who: the key's name, or "local" */
-	const char *fingerprint;/* of the key; NULL: local */
+	bool is_remote;          /* came over SSH */
+	const char *by;          /* who: the key's name, or "local" */
+	const char *fingerprint; /* of the key; NULL: local */
 	const struct command *command;
-	struct env options;     /* by word */
+	struct env options; /* by word */
 };
 
 /* The option's value ("" for a switch that was given), NULL when it was not given. */
 const char *cli_option(const struct cli *cli, const char *word);
-/* Parses and runs one command line (argv without the program's name); prints the error; returns the exit status.
- * ssh: called by the forced command with what the client asked for. */
+/* Parses and runs one command line (argv without the program's name); prints the error; returns the exit
+ * status. ssh: called by the forced command with what the client asked for. */
 int cli_run(char **argv, const char *by, const char *fingerprint, bool is_remote);
 /* main() of slipway, and of slipwayd when called as slipway. */
 int cli_main(int argc, char **argv);
@@ -73,7 +74,8 @@ const struct command *cli_find(const char *word); /* NULL: none */
 /* Opens what is needed, once. */
 int cli_open_store(struct cli *cli, struct err **e);
 int cli_open_control(struct cli *cli, struct err **e);
-/* Executes slipwayd (beside this program) with the same arguments, as this program's name. Returns on failure. */
+/* Executes slipwayd (beside this program) with the same arguments, as this program's name. Returns on
+ * failure. */
 int cli_exec_slipwayd(char **argv, struct err **e);
 
 /* Bold, colours: the escape sequence when standard output is a terminal (and NO_COLOR is unset), else "". */
@@ -92,12 +94,12 @@ struct columns {
 void columns_row(struct columns *c, const char *const *cells); /* NULL-terminated, as many as the heading */
 void columns_print(struct columns *c);                         /* first row: the heading, dimmed */
 void columns_done(struct columns *c);
-#define COLUMNS_ROW(c, ...) columns_row(c, (const char *const[]) { __VA_ARGS__, NULL })
+#define COLUMNS_ROW(c, ...) columns_row(c, (const char *const[]){ __VA_ARGS__, NULL })
 
 /*
- * Asks the daemon for a deployment and follows it to its end: prints its log as it grows (or with --no-wait only
- * its number). args: "app", "kind" and what else docs/control.md says of the operation `deploy`, borrowed.
- * Returns the exit status the deployment has for whoever asked, or < 0.
+ * Asks the daemon for a deployment and follows it to its end: prints its log as it grows (or with --no-wait
+ * only its number). args: "app", "kind" and what else docs/control.md says of the operation `deploy`,
+ * borrowed. Returns the exit status the deployment has for whoever asked, or < 0.
  */
 int follow_request(struct cli *cli, const json_t *args, struct err **e);
 /* Follows one that exists already. */

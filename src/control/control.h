@@ -1,6 +1,6 @@
 /*
- * The control API's client side: one JSON object a line over run/slipwayd.sock. Every request carries the token
- * of run/token (0600), an "op" and its arguments; every answer is {"ok": true, ...} or
+ * The control API's client side: one JSON object a line over run/slipwayd.sock. Every request carries the
+ * token of run/token (0600), an "op" and its arguments; every answer is {"ok": true, ...} or
  * {"error": {"code": N, "message": "..."}}. Answers come in the order of the requests of a connection.
  * docs/control.md lists the operations.
  */

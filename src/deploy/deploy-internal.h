@@ -31,6 +31,7 @@ struct deploy {
 	struct deployment_row row;
 	struct app_row app;
 	const struct deploy_kind *kind;
+	const char *done_step; /* has run, which the journal learns with what comes next; NULL: it knows */
 
 	long version;    /* of the release that shall live */
 	long generation; /* the deployment that owns the instances: row.id, or the live one when scaling */

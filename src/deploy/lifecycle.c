@@ -81,7 +81,6 @@ int step_scale_switch(struct deploy *d, struct err **e)
 
 int step_stop(struct deploy *d, struct err **e)
 {
-	_cleanup_(spec_done) struct spec spec = { 0 };
 	int r;
 
 	if (!d->has_old)

@@ -7,18 +7,20 @@
 #include "base/err.h"
 
 struct host {
-	char *default_domain;  /* [router] default_domain: APP.DOMAIN for apps without host names; NULL: none */
+	char *default_domain;  /* [router] default_domain: APP.DOMAIN for apps without host names; NULL: none
+				*/
 	char *router;          /* [router] kind: "nginx" or "none" */
 	bool nginx_is_private; /* [nginx] private: slipwayd runs nginx itself, unprivileged or not */
-	char *nginx_user;      /* [nginx] user: of the workers of a private nginx started as root; NULL: nginx's own */
-	unsigned http_port;    /* [nginx] http_port, default 80 */
-	unsigned https_port;   /* [nginx] https_port, default 443 */
-	char *listen_ipv4;     /* [nginx] listen_ipv4, default "0.0.0.0" */
-	char *listen_ipv6;     /* [nginx] listen_ipv6, default "[::]"; "" listens on IPv4 only */
+	char *nginx_user;    /* [nginx] user: of the workers of a private nginx started as root; NULL: nginx's
+				own */
+	unsigned http_port;  /* [nginx] http_port, default 80 */
+	unsigned https_port; /* [nginx] https_port, default 443 */
+	char *listen_ipv4;   /* [nginx] listen_ipv4, default "0.0.0.0" */
+	char *listen_ipv6;   /* [nginx] listen_ipv6, default "[::]"; "" listens on IPv4 only */
 	unsigned port_first, port_last; /* [ports] first, last: for instances, default 20000 to 29999 */
-	unsigned keep_releases;/* [releases] keep, default 5: besides the live one */
-	char *tool_path;       /* [build] path: where programs are looked for; default: PATH, extended as in Piku */
-	struct env defaults;   /* [defaults]: settings below every app's own */
+	unsigned keep_releases;         /* [releases] keep, default 5: besides the live one */
+	char *tool_path; /* [build] path: where programs are looked for; default: PATH, extended as in Piku */
+	struct env defaults; /* [defaults]: settings below every app's own */
 };
 
 /* Reads ROOT/config.toml; a missing file gives the defaults. Unknown keys and wrong types are refused, all of

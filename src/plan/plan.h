@@ -16,7 +16,10 @@ enum service_kind {
 	SERVICE_WORKER, /* a command that is kept alive */
 	SERVICE_STATIC, /* files served by the router; nothing runs */
 	SERVICE_CRON,   /* a command at times */
-	SERVICE_WSGI, SERVICE_JWSGI, SERVICE_RWSGI, SERVICE_PHP, /* inside uWSGI */
+	SERVICE_WSGI,
+	SERVICE_JWSGI,
+	SERVICE_RWSGI,
+	SERVICE_PHP, /* inside uWSGI */
 };
 const char *service_kind_name(enum service_kind kind); /* "web", "worker" ... */
 
@@ -30,56 +33,56 @@ struct plan_check {
 };
 
 struct plan_service {
-	char *name;          /* "web" */
+	char *name; /* "web" */
 	enum service_kind kind;
-	char *command;       /* for sh -c; SERVICE_STATIC: as written (see plan_route.statics); SERVICE_CRON:
-	                        without the time fields */
-	char *schedule;      /* SERVICE_CRON: the time fields; else NULL */
-	int line;            /* in the manifest; 0: none */
-	unsigned instances;  /* wanted */
-	bool is_routed;      /* the router brings HTTP to it */
-	bool is_parallel;    /* old and new may run beside each other for a moment */
+	char *command;      /* for sh -c; SERVICE_STATIC: as written (see plan_route.statics); SERVICE_CRON:
+			       without the time fields */
+	char *schedule;     /* SERVICE_CRON: the time fields; else NULL */
+	int line;           /* in the manifest; 0: none */
+	unsigned instances; /* wanted */
+	bool is_routed;     /* the router brings HTTP to it */
+	bool is_parallel;   /* old and new may run beside each other for a moment */
 	struct plan_check check;
-	char *stop_signal;   /* "TERM" */
+	char *stop_signal;        /* "TERM" */
 	unsigned stop_timeout_ms; /* then KILL */
 };
 
 struct plan_static {
-	char *url;   /* "/static/": always with '/' at both ends, "/" for the whole site */
-	char *path;  /* relative to the app's directory, without slashes around ("." for all), or absolute */
+	char *url;  /* "/static/": always with '/' at both ends, "/" for the whole site */
+	char *path; /* relative to the app's directory, without slashes around ("." for all), or absolute */
 };
 
 struct plan_route {
-	struct strv hosts;          /* the first names the certificate; empty: not routed by name */
+	struct strv hosts; /* the first names the certificate; empty: not routed by name */
 	struct plan_static *statics;
 	size_t n_statics;
-	char *catch_all;            /* try_files' last resort of the static mappings; NULL: none */
+	char *catch_all; /* try_files' last resort of the static mappings; NULL: none */
 	bool is_https_only;
 	bool has_ipv6;
-	bool allows_git;            /* NGINX_ALLOW_GIT_FOLDERS */
+	bool allows_git;                   /* NGINX_ALLOW_GIT_FOLDERS */
 	char *ipv4_address, *ipv6_address; /* to listen on */
-	char *include_file;         /* NGINX_INCLUDE_FILE, relative to the app's directory; NULL: none */
+	char *include_file; /* NGINX_INCLUDE_FILE, relative to the app's directory; NULL: none */
 };
 
 struct plan {
 	char *app;
-	char *manifest;             /* "procfile" */
-	char *runner;               /* "native" */
-	char *router;               /* "nginx", "none" */
-	char *runtime;              /* "python" ...: see runtime/runtime.h */
+	char *manifest; /* "procfile" */
+	char *runner;   /* "native" */
+	char *router;   /* "nginx", "none" */
+	char *runtime;  /* "python" ...: see runtime/runtime.h */
 	struct plan_service *services;
 	size_t n_services;
-	char *preflight, *release;  /* commands; NULL: none */
+	char *preflight, *release; /* commands; NULL: none */
 	struct plan_route route;
-	char *bind_address;         /* BIND_ADDRESS */
-	unsigned fixed_port;        /* PORT set by the app or its operator; 0: assigned */
+	char *bind_address;  /* BIND_ADDRESS */
+	unsigned fixed_port; /* PORT set by the app or its operator; 0: assigned */
 	unsigned keep_releases;
 	unsigned drain_timeout_ms;
 	unsigned build_timeout_ms, release_timeout_ms;
-	struct strv shared_paths;   /* SHARED_PATHS: relative, kept in data/APP/shared */
-	char *deploy_branch;        /* DEPLOY_BRANCH; NULL: any */
-	bool is_auto_restart;       /* PIKU_AUTO_RESTART: activate at deployment */
-	size_t log_max_bytes;       /* UWSGI_LOG_MAXSIZE */
+	struct strv shared_paths; /* SHARED_PATHS: relative, kept in data/APP/shared */
+	char *deploy_branch;      /* DEPLOY_BRANCH; NULL: any */
+	bool is_auto_restart;     /* PIKU_AUTO_RESTART: activate at deployment */
+	size_t log_max_bytes;     /* UWSGI_LOG_MAXSIZE */
 };
 
 struct plan_service *plan_find_service(const struct plan *p, const char *name); /* NULL: none */

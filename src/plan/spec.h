@@ -1,6 +1,7 @@
 /*
  * The spec of a release: everything needed to run a command of it, rendered by `stage` into
- * releases/APP/vN/spec.json (0600, it holds the environment). The supervisor, `run` and hooks read nothing else.
+ * releases/APP/vN/spec.json (0600, it holds the environment). The supervisor, `run` and hooks read nothing
+ * else.
  */
 #pragma once
 
@@ -10,16 +11,16 @@
 
 struct spec_service {
 	char *name;
-	char *command;            /* for sh -c */
-	char *stop_signal;        /* "TERM" */
+	char *command;     /* for sh -c */
+	char *stop_signal; /* "TERM" */
 	unsigned stop_timeout_ms;
 };
 
 struct spec {
 	char *app;
 	long version;
-	char *cwd;                /* the release's src/ */
-	struct env env;           /* complete but for PORT, PROC_TYPE and SLIPWAY_INSTANCE */
+	char *cwd;      /* the release's src/ */
+	struct env env; /* complete but for PORT, PROC_TYPE and SLIPWAY_INSTANCE */
 	struct sandbox sandbox;
 	size_t log_max_bytes;
 	struct spec_service *services;

@@ -10,7 +10,8 @@ static inline void hash_dropp(struct hash **h)
 		free(hash_end(*h));
 }
 
-/* Is there such a file or directory in src, not leading out of it? A name with '*' matches in its top directory. */
+/* Is there such a file or directory in src, not leading out of it? A name with '*' matches in its top
+ * directory. */
 bool input_has(const struct runtime_input *in, const char *name);
 /* Adds a file of src by name and content, of any size; a missing one counts as such. */
 int input_hash_file(struct hash *h, const struct runtime_input *in, const char *name, struct err **e);
@@ -28,8 +29,9 @@ int tool_ask(char **ret, char *const *argv, struct err **e);
 /* Is this path part of the system, which every sandbox shows? */
 bool path_is_of_system(const char *path);
 /*
- * Finds a program for a build step; to be freed, NULL: not there. One outside of the system is given by where its
- * links lead, and what the sandbox must show of it is added to b->read: its virtual environment, else itself.
+ * Finds a program for a build step; to be freed, NULL: not there. One outside of the system is given by where
+ * its links lead, and what the sandbox must show of it is added to b->read: its virtual environment, else
+ * itself.
  */
 char *build_tool(struct build *b, const struct runtime_input *in, const char *name);
 /* Lets the sandbox show path unless it is of the system. */
@@ -47,8 +49,8 @@ struct python {
 int python_find(struct python *ret, const struct runtime_input *in, struct err **e);
 void python_done(struct python *p);
 /* Steps and environment that every kind of Python app shares: a virtual environment at deps. */
-int python_add_venv(struct build *b, const struct runtime_input *in, const struct python *py, const char *deps,
-		    bool needs_pip, struct err **e);
+int python_add_venv(struct build *b, const struct runtime_input *in, const struct python *py,
+		    const char *deps, bool needs_pip, struct err **e);
 void python_set_env(struct build *b, const char *venv);
 
 /* What pip would read for a requirements file. */
@@ -57,5 +59,5 @@ struct requirements {
 	bool is_local; /* installs a directory of the app: "-e .", "./lib" */
 };
 /* Reads the file with all that it pulls in (-r, -c, --find-links, local archives) and adds it to h. */
-int requirements_read(struct requirements *ret, struct hash *h, const struct runtime_input *in, const char *file,
-		      struct err **e);
+int requirements_read(struct requirements *ret, struct hash *h, const struct runtime_input *in,
+		      const char *file, struct err **e);

@@ -23,8 +23,8 @@ int git_repo_has_refs(const char *root, const char *app, struct err **e);
 int git_set_head(const char *root, const char *app, const char *ref, struct err **e);
 /* The commit a revision (branch, tag, hash) names; to be freed. ERR_NOT_FOUND. */
 int git_resolve(const char *root, const char *app, const char *revision, char **ret, struct err **e);
-/* First line of the commit's message; to be freed, "" when it cannot be had. */
-char *git_subject(const char *root, const char *app, const char *commit);
+/* First line of the commit's message; to be freed. commit: its full name. ERR_NOT_FOUND. */
+int git_subject(const char *root, const char *app, const char *commit, char **ret, struct err **e);
 
 /* A ref that a push changed, as a post-receive hook reads it. */
 struct git_update {

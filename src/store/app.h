@@ -6,8 +6,8 @@
 
 struct app_row {
 	char *name;
-	char *source;        /* "push" */
-	bool is_stopped;     /* by `stop`: wanted down */
+	char *source;            /* "push" */
+	bool is_stopped;         /* by `stop`: wanted down */
 	int64_t live_version;    /* 0: none */
 	int64_t live_deployment; /* whose instances are the live ones; 0: none */
 	int64_t last_deployment; /* 0: never deployed */

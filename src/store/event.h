@@ -15,6 +15,6 @@ struct event_row {
 int store_event_add(struct store *st, const char *app, const char *who, const char *what, const char *detail,
 		    const char *result, struct err **e);
 /* Newest first; app NULL: all; limit 0: no limit; after_id: only newer ones. */
-int store_event_list(struct store *st, const char *app, unsigned limit, int64_t after_id, struct event_row **ret,
-		     size_t *n, struct err **e);
+int store_event_list(struct store *st, const char *app, unsigned limit, int64_t after_id,
+		     struct event_row **ret, size_t *n, struct err **e);
 void event_rows_free(struct event_row *rows, size_t n);

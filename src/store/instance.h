@@ -4,7 +4,7 @@
 #include "store/store.h"
 
 struct instance_row {
-	int64_t deployment;   /* which started it; with service and ordinal the key */
+	int64_t deployment; /* which started it; with service and ordinal the key */
 	char *app, *service;
 	unsigned ordinal;     /* from 1 */
 	int64_t version;      /* of the release */
@@ -23,6 +23,7 @@ int store_instance_put(struct store *st, const struct instance_row *row, struct 
 int store_instance_remove(struct store *st, int64_t deployment, const char *service, unsigned ordinal,
 			  struct err **e);
 /* app NULL: all. By app, service, ordinal, deployment. */
-int store_instance_list(struct store *st, const char *app, struct instance_row **ret, size_t *n, struct err **e);
+int store_instance_list(struct store *st, const char *app, struct instance_row **ret, size_t *n,
+			struct err **e);
 void instance_row_done(struct instance_row *row);
 void instance_rows_free(struct instance_row *rows, size_t n);

@@ -9,7 +9,8 @@ int store_error(struct store *st, int rc, const char *sql, struct err **e); /* -
 int store_exec(struct store *st, struct err **e, const char *sql, const struct field *f, size_t n);
 #define store_run(st, e, sql, ...) store_exec(st, e, sql, FIELDS(__VA_ARGS__))
 /* Prepares a query; walk it with store_next(). Released by sqlite3_finalize(). */
-int store_query(sqlite3_stmt **ret, struct store *st, struct err **e, const char *sql, const struct field *f, size_t n);
+int store_query(sqlite3_stmt **ret, struct store *st, struct err **e, const char *sql, const struct field *f,
+		size_t n);
 #define store_select(ret, st, e, sql, ...) store_query(ret, st, e, sql, FIELDS(__VA_ARGS__))
 /* 1: a row. 0: no more. < 0: see *e. */
 int store_next(struct store *st, sqlite3_stmt *q, struct err **e);

@@ -1,6 +1,6 @@
 /*
- * The store: state.db in SQLite (WAL, synchronous=FULL, STRICT tables, migrations by user_version). All SQL is
- * in this folder, one file per entity. The store keeps what happened; what operators set lies in files.
+ * The store: state.db in SQLite (WAL, synchronous=FULL, STRICT tables, migrations by user_version). All SQL
+ * is in this folder, one file per entity. The store keeps what happened; what operators set lies in files.
  */
 #pragma once
 
@@ -17,8 +17,8 @@ struct store {
 };
 
 /*
- * Opens the store at path. may_create: makes and migrates it; otherwise a missing store is ERR_NOT_FOUND, and one
- * of another schema version is ERR_REFUSED with what to do. A corrupted file is ERR_REFUSED too.
+ * Opens the store at path. may_create: makes and migrates it; otherwise a missing store is ERR_NOT_FOUND, and
+ * one of another schema version is ERR_REFUSED with what to do. A corrupted file is ERR_REFUSED too.
  */
 int store_open(struct store *ret, const char *path, bool may_create, struct err **e);
 void store_close(struct store *st); /* for _cleanup_() */

@@ -959,7 +959,7 @@ static void refused_at_reload(void **state)
 {
 	_cleanup_(app_done) struct app app;
 	unsigned taken;
-	_cleanup_(closep) int holder = listen_anywhere(&taken);
+	_cleanup_(closep) int holder UNUSED = listen_anywhere(&taken);
 	_cleanup_(freep) char *text = xasprintf("listen 127.0.0.1:%u;\n", taken);
 
 	live_app(&app, "blog", "a.example", 0);

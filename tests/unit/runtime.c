@@ -585,7 +585,12 @@ static const struct hash_row {
 	const char *setting; /* new afterwards; NULL: none */
 	bool differs;
 } hash_rows[] = {
-	{ "piku-E10 nothing new", "python", { { "requirements.txt", "a" } }, { { "app.py", "1" } }, NULL, false },
+	{ "piku-E10 nothing new",
+	  "python",
+	  { { "requirements.txt", "a" } },
+	  { { "app.py", "1" } },
+	  NULL,
+	  false },
 	{ "piku-E11 requirements.txt",
 	  "python",
 	  { { "requirements.txt", "a" } },
