@@ -165,7 +165,8 @@ static void collect(void *ctx, const char *data, size_t n)
 	(void) strb_add(ctx, data, n);
 }
 
-int proc_run(char *const *argv, char *const *envp, const char *cwd, unsigned timeout_ms, char **out, struct err **e)
+int proc_run(char *const *argv, char *const *envp, const char *cwd, unsigned timeout_ms, char **out,
+	     struct err **e)
 {
 	struct strb text = STRB(1 << 20);
 	_cleanup_(proc_done) struct proc p = PROC(argv);

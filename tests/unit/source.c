@@ -284,7 +284,9 @@ static void the_hook_survives_any_path(void **state)
 
 	assert_int_equal(git_repo_make(p->root, "blog", &e), 1);
 	text = read_text(repo, "hooks/post-receive");
-	memcpy(strstr(text, "exec "), "env\n#", 5); /* shows what the program would be given */
+	char *exec = text ? strstr(text, "exec ") : NULL;
+	assert_non_null(exec);
+	memcpy(exec, "env\n#", 5); /* shows what the program would be given */
 	char *argv[] = { (char *) "/bin/sh", (char *) "-c", text, NULL },
 	     *envp[] = { (char *) "PATH=/usr/bin:/bin", NULL };
 	assert_int_equal(proc_run(argv, envp, NULL, 60000, &out, &e), 0);
