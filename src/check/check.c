@@ -14,7 +14,8 @@
 CHECKS(DECLARE)
 static const struct check_ops *const all[] = { CHECKS(ENTRY) };
 
-enum { PAUSE_MIN_MS = 2, PAUSE_MAX_MS = 250 };
+/* An eighth of the time so far: who has become healthy learns it at most that much later. */
+enum { PAUSE_MIN_MS = 2, PAUSE_MAX_MS = 250, PAUSE_PART = 8 };
 
 /* Waits for pause_ms; true: the instance ended meanwhile. */
 static bool pause_or_end(int exit_fd, int64_t pause_ms)
@@ -67,23 +68,23 @@ int check_wait(const struct plan_check *check, const struct check_target *t, str
 {
 	const struct check_ops *ops = all[check->kind];
 	unsigned limit_ms = check->timeout_ms;
-	int64_t deadline, pause = PAUSE_MIN_MS;
+	int64_t deadline, began = monotonic_ms();
 
 	if (check->kind == CHECK_PROCESS && limit_ms < check->uptime_ms)
 		limit_ms = check->uptime_ms + PAUSE_MAX_MS; /* else it could never be healthy */
-	deadline = monotonic_ms() + limit_ms;
+	deadline = began + limit_ms;
 	for (;;) {
 		_cleanup_(freep) char *why = NULL;
 		int r = ops->attempt(check, t, &why, e);
-		int64_t left = deadline - monotonic_ms();
+		int64_t now = monotonic_ms(), left = deadline - now, pause = (now - began) / PAUSE_PART;
 
 		if (r != 0)
 			return r < 0 ? r : 0;
+		pause = pause < PAUSE_MIN_MS ? PAUSE_MIN_MS : pause > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause;
 		if (pause_or_end(t->exit_fd, left < 0 ? 0 : left < pause ? left : pause))
 			return err_set(e, ERR_FAILED, "%s.%u ended before it was healthy", t->service,
 				       t->ordinal);
 		if (left <= 0)
 			return timed_out(check, t, why, e);
-		pause = pause * 3 / 2 + 1 < PAUSE_MAX_MS ? pause * 3 / 2 + 1 : PAUSE_MAX_MS;
 	}
 }
