@@ -61,7 +61,7 @@ static int sync_dir_of(const char *path)
 	return fd < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-int file_replace(const char *path, const void *data, size_t n, mode_t mode, struct err **e)
+static int replace(const char *path, const void *data, size_t n, mode_t mode, bool is_synced, struct err **e)
 {
 	_cleanup_(freep) char *tmp = temporary_beside(path);
 	_cleanup_(closep) int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -70,14 +70,24 @@ int file_replace(const char *path, const void *data, size_t n, mode_t mode, stru
 	if (fd < 0)
 		return err_set(e, -errno, "creating %s: %m", tmp);
 	r = write_all(fd, data, n);
-	if (r == 0 && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || rename(tmp, path) < 0))
+	if (r == 0 && (fchmod(fd, mode) < 0 || (is_synced && fsync(fd) < 0) || rename(tmp, path) < 0))
 		r = -errno;
 	if (r < 0) {
 		(void) unlink(tmp);
 		return err_set(e, r, "writing %s: %s", path, strerror(-r));
 	}
-	r = sync_dir_of(path);
+	r = is_synced ? sync_dir_of(path) : 0;
 	return r < 0 ? err_set(e, r, "writing %s: %s", path, strerror(-r)) : 0;
+}
+
+int file_replace(const char *path, const void *data, size_t n, mode_t mode, struct err **e)
+{
+	return replace(path, data, n, mode, true, e);
+}
+
+int file_replace_unsynced(const char *path, const void *data, size_t n, mode_t mode, struct err **e)
+{
+	return replace(path, data, n, mode, false, e);
 }
 
 static int read_fd(int fd, const char *path, size_t max, char **ret, size_t *ret_n, struct err **e)

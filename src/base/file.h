@@ -15,6 +15,9 @@ int write_all(int fd, const void *data, size_t n); /* 0 or -errno; goes on after
  * fsync of the directory. Readers see the old content or the new one.
  */
 int file_replace(const char *path, const void *data, size_t n, mode_t mode, struct err **e);
+/* The same without waiting for the disk, which costs an SD card up to 50 ms: for what is worth nothing once
+ * the machine has crashed, or is brought to the disk with much else. */
+int file_replace_unsynced(const char *path, const void *data, size_t n, mode_t mode, struct err **e);
 /* Reads a regular file of at most max bytes into *ret (NUL-terminated, to be freed). n may be NULL. */
 int file_read(const char *path, size_t max, char **ret, size_t *n, struct err **e);
 /* The same relative to an open directory, never leaving it nor following magic links (openat2(2)). */
@@ -24,14 +27,15 @@ bool file_exists(const char *path);
 bool is_dir(const char *path);
 /* Makes a directory and its parents; those that exist are left as they are. */
 int dir_make(const char *path, mode_t mode, struct err **e);
-/* Removes path and everything below it; symbolic links are removed, never followed. Missing counts as done. */
+/* Removes path and everything below it; symbolic links are removed, never followed. Missing counts as done.
+ */
 int tree_remove(const char *path, struct err **e);
 /* The names in a directory, sorted, without "." and "..". A missing directory is empty. */
 int dir_list(const char *path, struct strv *ret, struct err **e);
 /* Makes or replaces the symbolic link at path atomically. */
 int link_replace(const char *target, const char *path, struct err **e);
-/* Takes an exclusive lock on the file (made if missing), waiting if wait. Returns the descriptor that holds it,
- * -EWOULDBLOCK when somebody else does and wait is false. */
+/* Takes an exclusive lock on the file (made if missing), waiting if wait. Returns the descriptor that holds
+ * it, -EWOULDBLOCK when somebody else does and wait is false. */
 int file_lock(const char *path, bool wait, struct err **e);
 /* "a" + "b" = "a/b"; to be freed. */
 char *path_join(const char *a, const char *b);

@@ -65,18 +65,35 @@ static bool is_wanted(const struct deploy *d, const struct step *s)
 	return true;
 }
 
+/* The end of one step and the beginning of the next are one record: each costs a write to the disk. */
+static int begin_step(struct deploy *d, const struct step *s, struct err **e)
+{
+	_cleanup_(tx_end) struct tx tx = { 0 };
+	int r = tx_begin(&tx, &d->store, e);
+
+	if (r >= 0 && d->done_step)
+		r = store_step_end(&d->store, d->row.id, d->done_step, "done", e);
+	if (r >= 0)
+		r = store_step_begin(&d->store, d->row.id, s->name, e);
+	if (r >= 0)
+		r = tx_commit(&tx, e);
+	if (r >= 0)
+		d->done_step = NULL;
+	return r;
+}
+
 static int run_step(struct deploy *d, const struct step *s, struct err **e)
 {
 	int64_t began = monotonic_ms();
-	int r = store_step_begin(&d->store, d->row.id, s->name, e);
+	int r = begin_step(d, s, e);
 
+	if (r >= 0)
+		r = s->run(d, e);
 	if (r < 0)
 		return r;
-	r = s->run(d, e);
-	if (r < 0)
-		return r;
+	d->done_step = s->name;
 	report_step(d, s->name, monotonic_ms() - began);
-	return store_step_end(&d->store, d->row.id, s->name, "done", e);
+	return 0;
 }
 
 /* Undoes the first n steps, last first. What cannot be undone is said and the rest goes on. */
@@ -103,13 +120,19 @@ static int end(struct deploy *d, const char *state, const char *error, int statu
 			   : xstrdup(error);
 	/* Also of `destroy`: the row outlives its app for whoever waits for the outcome (store_app_remove()).
 	 */
-	int r = store_deployment_end(&d->store, d->row.id, state, error, status, e);
+	_cleanup_(tx_end) struct tx tx = { 0 };
+	int r = tx_begin(&tx, &d->store, e);
 
 	(void) fflush(stdout);
-	if (r < 0)
-		return r;
-	(void) store_event_add(&d->store, d->row.app, d->row.by, d->row.kind, detail, state, NULL);
-	return status;
+	if (r >= 0 && d->done_step)
+		r = store_step_end(&d->store, d->row.id, d->done_step, "done", e);
+	if (r >= 0)
+		r = store_deployment_end(&d->store, d->row.id, state, error, status, e);
+	if (r >= 0)
+		(void) store_event_add(&d->store, d->row.app, d->row.by, d->row.kind, detail, state, NULL);
+	if (r >= 0)
+		r = tx_commit(&tx, e);
+	return r < 0 ? r : status;
 }
 
 /* Without the daemon nothing can be undone. One that was started again has adopted this deployment. */
@@ -130,6 +153,7 @@ static int fail(struct deploy *d, size_t at, const struct err *why, struct err *
 	_cleanup_(freep) char *text = err_text(why), *error = xasprintf("%s: %s", step, text);
 	int status = err_exit_status(why ? why->code : 0);
 
+	d->done_step = NULL; /* what it did is undone now */
 	(void) store_step_end(&d->store, d->row.id, step, "failed", NULL);
 	undo_steps(d, at + 1);
 	report_failure(d, step, why, d->is_touched);

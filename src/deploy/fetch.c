@@ -43,8 +43,10 @@ static int find_commit(struct deploy *d, char **commit, struct err **e)
 	_cleanup_(freep) char *ref = NULL, *pushed = NULL;
 	int r;
 
-	if (d->row.commit)
-		return git_resolve(d->root, d->row.app, d->row.commit, commit, e);
+	if (d->row.commit) { /* a full name: the hook and the command line have resolved it */
+		*commit = xstrdup(d->row.commit);
+		return 0;
+	}
 	r = git_pushed(d->root, d->row.app, &pushed, &ref, e);
 	if (r < 0)
 		return err_wrap(e, r, "nothing was pushed to '%s' yet", d->row.app);
@@ -55,21 +57,36 @@ static int find_commit(struct deploy *d, char **commit, struct err **e)
 	return r;
 }
 
-int step_fetch(struct deploy *d, struct err **e)
+static int make_release(struct deploy *d, const char *commit, struct err **e)
 {
-	_cleanup_(freep) char *commit = NULL, *subject = NULL;
-	int64_t version;
-	int r = find_commit(d, &commit, e);
+	_cleanup_(tx_end) struct tx tx = { 0 };
+	int64_t version = 0;
+	int r = tx_begin(&tx, &d->store, e);
 
 	if (r >= 0)
 		r = store_release_add(&d->store, d->row.app, commit, d->row.by, &version, e);
 	if (r >= 0)
 		r = store_deployment_set_version(&d->store, d->row.id, version, e);
+	if (r >= 0)
+		r = tx_commit(&tx, e);
 	if (r < 0)
 		return r;
 	d->row.version = version;
 	deploy_set_version(d, (long) version);
-	subject = git_subject(d->root, d->row.app, commit);
+	return 0;
+}
+
+int step_fetch(struct deploy *d, struct err **e)
+{
+	_cleanup_(freep) char *commit = NULL, *subject = NULL;
+	int r = find_commit(d, &commit, e);
+
+	if (r >= 0)
+		r = git_subject(d->root, d->row.app, commit, &subject, e);
+	if (r >= 0)
+		r = make_release(d, commit, e);
+	if (r < 0)
+		return r;
 	say_detail("v%ld from %.10s %s", d->version, commit, subject);
 	r = tree_remove(d->dir, e);
 	if (r >= 0)

@@ -74,7 +74,8 @@ static int freeze_settings(struct deploy *d, struct err **e)
 	_cleanup_(freep) char *to = path_join(d->dir, "settings");
 	int r = file_exists(from) ? file_read(from, 4 << 20, &text, NULL, e) : 0;
 
-	return r < 0 ? r : file_replace(to, text ? text : "", text ? strlen(text) : 0, 0600, e);
+	/* stage syncs the release whole */
+	return r < 0 ? r : file_replace_unsynced(to, text ? text : "", text ? strlen(text) : 0, 0600, e);
 }
 
 static void compose_sandbox(struct deploy *d)

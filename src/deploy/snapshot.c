@@ -119,7 +119,7 @@ int snapshot_write(const struct snapshot *s, const char *path, struct err **e)
 	size_t n = b.len;
 	_cleanup_(freep) char *text = strb_take(&b);
 
-	return file_replace(path, text, n, 0600, e);
+	return file_replace_unsynced(path, text, n, 0600, e); /* stage syncs the release whole */
 }
 
 static bool read_record(struct snapshot_entry *ret, const char *record)

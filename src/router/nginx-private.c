@@ -144,7 +144,10 @@ int nginx_write_main(const char *root, const struct host *host, const struct ngi
 	put_default_servers(&b, root, host, f);
 	nginx_put(&b, "\tinclude %s;\n}\n", apps_quoted);
 	int r = nginx_put_end(&b, &text, e);
-	return r < 0 ? r : file_replace(path, text, strlen(text), 0600, e);
+	if (r < 0)
+		return r;
+	return is_test ? file_replace_unsynced(path, text, strlen(text), 0600, e)
+		       : file_replace(path, text, strlen(text), 0600, e);
 }
 
 static int make_directories(const char *root, struct err **e)

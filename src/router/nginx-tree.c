@@ -99,7 +99,8 @@ static int write_generation(const char *root, const char *dir, const char *gener
 			 "\t\tdefault_type text/plain;\n\t\treturn 200 \"%s\\n\";\n\t}\n"
 			 "\tlocation / {\n\t\treturn 404;\n\t}\n}\n",
 			 socket, generation);
-	return file_replace(path, text, strlen(text), 0600, e);
+	return file_replace_unsynced(path, text, strlen(text), 0600,
+				     e); /* each start of nginx makes it anew */
 }
 
 int nginx_tree_build(const char *root, const char *app, const char *text, char **generation, struct err **e)

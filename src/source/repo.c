@@ -104,17 +104,20 @@ int git_resolve(const char *root, const char *app, const char *revision, char **
 	return 0;
 }
 
-char *git_subject(const char *root, const char *app, const char *commit)
+int git_subject(const char *root, const char *app, const char *commit, char **ret, struct err **e)
 {
-	char *text = NULL;
+	_cleanup_(freep) char *text = NULL;
+	int r = 1;
 
-	if (!git_is_commit(commit) ||
-	    ask(root, app, GIT_ARGS("log", "-1", "--no-show-signature", "--format=%s", commit), &text,
-		NULL) != 0) {
-		free(text);
-		return xstrdup("");
-	}
-	return text;
+	if (git_is_commit(commit))
+		r = ask(root, app, GIT_ARGS("log", "-1", "--no-show-signature", "--format=%s", commit), &text,
+			e);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return err_set(e, ERR_NOT_FOUND, "'%s' is no commit of '%s'", commit, app);
+	*ret = TAKE(text);
+	return 0;
 }
 
 int git_set_head(const char *root, const char *app, const char *ref, struct err **e)
