@@ -21,6 +21,7 @@ struct target {
 	unsigned ordinal, port;
 	int64_t pid;        /* once started; 0: not yet */
 	int64_t started_ms; /* wall clock */
+	bool is_there;      /* runs already: scaling, or taken over from a process that died */
 };
 
 struct deploy {

@@ -19,7 +19,8 @@ int instances_start(struct deploy *d, bool parallel, struct err **e)
 
 		if (t->service->is_parallel != parallel || t->pid)
 			continue;
-		say("spawning '%s:%s.%u'", d->row.app, t->service->name, t->ordinal);
+		if (!t->is_there)
+			say("spawning '%s:%s.%u'", d->row.app, t->service->name, t->ordinal);
 		t->started_ms = now_ms();
 		int r = runner->start(&g, &want, &t->pid, e);
 		if (r < 0)

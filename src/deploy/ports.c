@@ -97,6 +97,7 @@ int targets_plan(struct deploy *d, struct err **e)
 
 			*t = (struct target){ .service = s, .ordinal = ordinal };
 			const struct instance_row *own = own_row(d, rows, n, t);
+			t->is_there = own && own->pid > 0;
 			if (own)
 				t->port = own->port;
 			else if (s->is_routed && d->plan.fixed_port)
