@@ -1073,11 +1073,12 @@ static void unknown_names(void **state)
 	expect("unknown.example", "/", 404, NULL);
 	_cleanup_(freep) char *known = handshake("a.example", &status);
 	assert_int_equal(status, 0);
-	assert_non_null(strstr(known, "CN = blog"));
+	/* OpenSSL 3.0 writes "CN = blog", 3.5 "CN=blog" */
+	assert_true(strstr(known, "CN = blog") || strstr(known, "CN=blog"));
 	assert_non_null(strstr(known, "ALPN protocol: h2"));
 	_cleanup_(freep) char *unknown = handshake("unknown.example", &status);
 	assert_int_not_equal(status, 0);
-	assert_null(strstr(unknown, "CN ="));
+	assert_null(strstr(unknown, "CN"));
 	take_out("blog");
 }
 
