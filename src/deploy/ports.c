@@ -59,23 +59,38 @@ static int fixed_port(struct deploy *d, const struct instance_row *rows, size_t 
 		       holder ? holder : "another process");
 }
 
+static int reserved_port(struct deploy *d, struct target *t, unsigned slot, struct err **e)
+{
+	int r = store_port_get(&d->store, d->row.app, t->service->name, t->ordinal, slot, d->host.port_first,
+			       d->host.port_last, check_port_is_free, &t->port, e);
+
+	return r < 0 ? err_wrap(e, r, "a port for %s.%u", t->service->name, t->ordinal) : 0;
+}
+
+/* Reserved or not, a program that is none of slipway's may have taken it meanwhile: then another one is. */
+static int usable_port(struct deploy *d, struct target *t, unsigned slot, struct err **e)
+{
+	if (check_port_is_free(t->port))
+		return 0;
+	int r = store_port_drop(&d->store, d->row.app, t->service->name, t->ordinal, slot, e);
+
+	return r < 0 ? r : reserved_port(d, t, slot, e);
+}
+
 static int free_slot(struct deploy *d, const struct instance_row *rows, size_t n, struct target *t,
 		     struct err **e)
 {
 	for (unsigned slot = 0; slot < 2; slot++) {
-		int r = store_port_get(&d->store, d->row.app, t->service->name, t->ordinal, slot,
-				       d->host.port_first, d->host.port_last, check_port_is_free, &t->port,
-				       e);
+		int r = reserved_port(d, t, slot, e);
 
 		if (r < 0)
-			return err_wrap(e, r, "a port for %s.%u", t->service->name, t->ordinal);
+			return r;
 		if (!is_used(rows, n, t->port))
-			return 0;
+			return usable_port(d, t, slot, e);
 	}
 	/* Both are in use while a former generation is still being retired; `start` waits for it, slot 0 is
 	 * next. */
-	return store_port_get(&d->store, d->row.app, t->service->name, t->ordinal, 0, d->host.port_first,
-			      d->host.port_last, check_port_is_free, &t->port, e);
+	return reserved_port(d, t, 0, e);
 }
 
 int targets_plan(struct deploy *d, struct err **e)

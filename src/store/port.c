@@ -84,6 +84,17 @@ int store_port_get(struct store *st, const char *app, const char *service, unsig
 	return 0;
 }
 
+int store_port_drop(struct store *st, const char *app, const char *service, unsigned ordinal, unsigned slot,
+		    struct err **e)
+{
+	int r = store_run(st, e,
+			  "DELETE FROM port WHERE app = :app AND service = :service AND ordinal = :ordinal "
+			  "AND slot = :slot",
+			  F(":app", app), F(":service", service), F(":ordinal", ordinal), F(":slot", slot));
+
+	return r < 0 ? r : 0;
+}
+
 int store_port_trim(struct store *st, const char *app, const char *service, unsigned keep, struct err **e)
 {
 	int r = store_run(st, e,

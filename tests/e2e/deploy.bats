@@ -264,3 +264,23 @@ teardown_file() { server_stop; }
 	echo "$result"
 	[ "$(jq .failed <<<"$result")" = 0 ]
 }
+
+@test "a reserved port that a stranger has taken is replaced" {
+	app_create squatted
+	push squatted
+	wait_until settled squatted
+	local port squatter
+	port=$(instances squatted '.[0].port')
+	push_version squatted 2
+	wait_until settled squatted
+	# It would be this one's turn again.
+	python3 -c 'import signal, socket, sys; s = socket.create_server(("127.0.0.1", int(sys.argv[1]))); signal.pause()' \
+		"$port" 3>&- &
+	squatter=$!
+	wait_until port_answers "$port"
+	run push_version squatted 3
+	kill "$squatter"
+	[ "$status" -eq 0 ]
+	[ "$(instances squatted '.[0].port')" != "$port" ]
+	answers squatted 3
+}
