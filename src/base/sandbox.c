@@ -60,29 +60,37 @@ static void add_system(struct strv *argv)
 	STRV_ADD(argv, "--ro-bind-try", "/sys/devices/system/cpu", "/sys/devices/system/cpu");
 }
 
-static void cover_file(struct strv *argv, const char *path)
+static const char *home_dir(void)
 {
-	if (file_exists(path))
+	const struct passwd *pw = getpwuid(getuid());
+
+	return pw ? pw->pw_dir : NULL;
+}
+
+static void cover(struct strv *argv, const char *path, const struct stat *st)
+{
+	if (S_ISDIR(st->st_mode))
+		STRV_ADD(argv, "--tmpfs", path, "--remount-ro", path);
+	else if (S_ISREG(st->st_mode))
 		STRV_ADD(argv, "--ro-bind", "/dev/null", path);
 }
 
-/* The host's own secrets: an app that runs as root could read them by being their owner. */
-static void cover_secrets(struct strv *argv)
+/* Covers what in the directory is not for everybody to read; looks into the other directories once. */
+static void cover_secrets(struct strv *argv, const char *dir, bool is_top)
 {
 	_cleanup_(strv_done) struct strv names = { 0 };
 
-	cover_file(argv, "/etc/shadow");
-	cover_file(argv, "/etc/shadow-");
-	cover_file(argv, "/etc/gshadow");
-	cover_file(argv, "/etc/gshadow-");
-	if (is_dir("/etc/ssl/private"))
-		STRV_ADD(argv, "--tmpfs", "/etc/ssl/private", "--remount-ro", "/etc/ssl/private");
-	(void) dir_list("/etc/ssh", &names, NULL);
+	(void) dir_list(dir, &names, NULL);
 	for (size_t i = 0; i < names.n; i++) {
-		_cleanup_(freep) char *path = path_join("/etc/ssh", names.v[i]);
+		_cleanup_(freep) char *path = path_join(dir, names.v[i]);
+		struct stat st;
 
-		if (str_ends(path, "_key"))
-			cover_file(argv, path);
+		if (lstat(path, &st) < 0)
+			continue;
+		if (!(st.st_mode & S_IROTH) && !(S_ISDIR(st.st_mode) && st.st_mode & S_IXOTH))
+			cover(argv, path, &st);
+		else if (is_top && S_ISDIR(st.st_mode))
+			cover_secrets(argv, path, false);
 	}
 }
 
@@ -105,7 +113,11 @@ static void add_base(struct strv *argv)
 {
 	STRV_ADD(argv, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL");
 	add_system(argv);
-	cover_secrets(argv);
+	/* The host's own secrets: an app that runs as root could read them by being their owner. */
+	if (geteuid() == 0)
+		cover_secrets(argv, "/etc", true);
+	if (home_dir() && str_starts(home_dir(), "/opt/"))
+		STRV_ADD(argv, "--tmpfs", home_dir());
 	STRV_ADD(argv, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--perms",
 		 "1777", "--tmpfs", "/var/tmp", "--dir", "/run", "--symlink", "../run", "/var/run");
 	add_resolver(argv);
@@ -133,13 +145,6 @@ static void hide(struct strv *argv, const char *path, const char *option)
 	STRV_ADD(argv, option, real ? real : path);
 	if (real && !str_eq(real, path) && !is_system(path))
 		STRV_ADD(argv, option, path);
-}
-
-static const char *home_dir(void)
-{
-	const struct passwd *pw = getpwuid(getuid());
-
-	return pw ? pw->pw_dir : NULL;
 }
 
 /* Adds the installation that the program at path belongs to: the parent of its bin/, but never a whole home.
@@ -279,6 +284,8 @@ void sandbox_copy(struct sandbox *to, const struct sandbox *from)
 		strv_add(&to->write, (const char *const *) from->write.v);
 	if (from->hide.n)
 		strv_add(&to->hide, (const char *const *) from->hide.v);
+	if (from->tools.n)
+		strv_add(&to->tools, (const char *const *) from->tools.v);
 }
 
 json_t *sandbox_to_json(const struct sandbox *s)
@@ -289,6 +296,7 @@ json_t *sandbox_to_json(const struct sandbox *s)
 	json_put_strv(j, "read", &s->read);
 	json_put_strv(j, "write", &s->write);
 	json_put_strv(j, "hide", &s->hide);
+	json_put_strv(j, "tools", &s->tools);
 	return j;
 }
 
@@ -303,6 +311,7 @@ void sandbox_from_json(const json_t *j, struct sandbox *s)
 	json_get_strv(j, "read", &s->read);
 	json_get_strv(j, "write", &s->write);
 	json_get_strv(j, "hide", &s->hide);
+	json_get_strv(j, "tools", &s->tools);
 }
 
 void sandbox_done(struct sandbox *s)
@@ -310,4 +319,5 @@ void sandbox_done(struct sandbox *s)
 	strv_done(&s->read);
 	strv_done(&s->write);
 	strv_done(&s->hide);
+	strv_done(&s->tools);
 }

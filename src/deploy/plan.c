@@ -78,11 +78,26 @@ static int freeze_settings(struct deploy *d, struct err **e)
 	return r < 0 ? r : file_replace_unsynced(to, text ? text : "", text ? strlen(text) : 0, 0600, e);
 }
 
+/* From the operator only: whatever is installed where these programs lie is shown to the app. */
+static void add_tools(struct strv *to, const char *path)
+{
+	_cleanup_(strv_done) struct strv dirs = { 0 };
+
+	strv_split(&dirs, path ? path : "", ":");
+	for (size_t i = 0; i < dirs.n; i++)
+		if (*dirs.v[i] == '/' && !strchr(dirs.v[i], '$') && !strv_has(to, dirs.v[i]))
+			STRV_ADD(to, dirs.v[i]);
+}
+
 static void compose_sandbox(struct deploy *d)
 {
 	struct sandbox *s = &d->spec.sandbox;
 	const char *wish = env_get(&d->operator_env, "SANDBOX"),
 		   *read = env_get(&d->operator_env, "SANDBOX_READ");
+
+	STRV_ADD(&s->hide, d->root); /* it may lie in /opt, which apps see */
+	add_tools(&s->tools, d->host.tool_path);
+	add_tools(&s->tools, env_get(&d->operator_env, "PATH"));
 
 	s->level = str_eq(wish, "off") ? SANDBOX_OFF : sandbox_probe(d->host.tool_path);
 	for (size_t i = 0; i < d->build.read.n; i++)

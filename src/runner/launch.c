@@ -11,7 +11,7 @@
 #include "base/words.h"
 #include "plan/root.h"
 
-/* The program that a command line begins with, absolute, so that the sandbox can show its installation. */
+/* The program that a command line begins with; NULL: none is found. */
 static char *program_of(const struct launch *l, const struct env *env)
 {
 	_cleanup_(strv_done) struct strv words = { 0 };
@@ -21,6 +21,61 @@ static char *program_of(const struct launch *l, const struct env *env)
 	if (words_split(&words, l->command, NULL, NULL) < 0 || words.n == 0)
 		return NULL;
 	return find_program(words.v[0], env_get(env, "PATH"));
+}
+
+/*
+ * The same, when the sandbox may show its installation. Only what lies right in one of the operator's
+ * directories of tools counts: commands, PATH and links are the repository's to write, and could lead to
+ * any directory of this user.
+ */
+static char *tool_of(const struct launch *l, const struct env *env)
+{
+	char *program = program_of(l, env), *slash = program ? strrchr(program, '/') : NULL;
+	_cleanup_(freep) char *dir = slash ? xstrndup(program, (size_t) (slash - program)) : NULL;
+
+	if (dir && strv_has(&l->spec->sandbox.tools, dir))
+		return program;
+	free(program);
+	return NULL;
+}
+
+/* What the dynamic linker and the C library of a set-user-id program would not believe either. */
+static bool is_unsafe(const char *variable)
+{
+	static const char *const names[] = {
+		"GCONV_PATH=",
+		"GETCONF_DIR=",
+		"GLIBC_TUNABLES=",
+		"HOSTALIASES=",
+		"LOCALDOMAIN=",
+		"LOCPATH=",
+		"NIS_PATH=",
+		"NLSPATH=",
+		"RES_OPTIONS=",
+		"RESOLV_HOST_CONF=",
+		"RESOLV_ADD_TRIM_DOMAINS=",
+		"TMPDIR=",
+		"TZDIR=",
+		"LD_",
+		"MALLOC_",
+	};
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_starts(variable, names[i]))
+			return true;
+	return false;
+}
+
+/* bwrap is started outside of the sandbox that it makes: an app's LD_PRELOAD is set only inside, by env(1),
+ * whose arguments the sandbox's prefix ends with. */
+static void hold_back(struct strv *envp, struct strv *argv)
+{
+	struct strv kept = { 0 };
+
+	for (size_t i = 0; i < envp->n; i++)
+		STRV_ADD(is_unsafe(envp->v[i]) ? argv : &kept, envp->v[i]);
+	strv_done(envp);
+	*envp = kept;
 }
 
 static void add_strv(struct strv *to, const struct strv *from)
@@ -61,8 +116,10 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 	sandbox_copy(&box, &l->spec->sandbox);
 	add_strv(&box.read, &l->read);
 	add_strv(&box.write, &l->write);
-	program = program_of(l, &env);
-	sandbox_prefix(&box, cwd, program && *program == '/' ? program : NULL, argv);
+	program = tool_of(l, &env);
+	sandbox_prefix(&box, cwd, program, argv);
+	if (argv->n)
+		hold_back(envp, argv);
 	if (argv->n == 0 && !has_cwd) {
 		STRV_ADD(argv, "/usr/bin/env");
 		strv_addf(argv, "--chdir=%s", cwd);
