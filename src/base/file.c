@@ -206,15 +206,31 @@ static int move_up(struct removal *x, int dir, const char *name)
 	return r < 0 ? -errno : 0;
 }
 
+/* Also one whose mode forbids it, as Go's module cache; never what a link that takes its place leads to. */
+static int open_directory(int dir, const char *name)
+{
+	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC, fd = openat(dir, name, flags | O_NOFOLLOW);
+	_cleanup_(closep) int path = -1;
+	char self[32];
+
+	if (fd >= 0 || errno != EACCES)
+		return fd < 0 ? -errno : fd;
+	path = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (path < 0)
+		return -errno;
+	(void) snprintf(self, sizeof self, "/proc/self/fd/%d", path);
+	if (chmod(self, 0700) < 0 || (fd = open(self, flags)) < 0)
+		return -errno;
+	return fd;
+}
+
 static int remove_directory(struct removal *x, int dir, const char *name, int depth)
 {
-	int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, fd = openat(dir, name, flags), r;
+	int fd = open_directory(dir, name), r;
 
-	if (fd < 0 && errno == EACCES && fchmodat(dir, name, 0700, 0) == 0)
-		fd = openat(dir, name, flags);
 	if (fd < 0)
-		return -errno;
-	(void) fchmod(fd, 0700); /* Go's module cache is read-only */
+		return fd;
+	(void) fchmod(fd, 0700); /* one that can be read may still be read-only */
 	if (depth >= DEEPEST) {
 		(void) close(fd);
 		return move_up(x, dir, name);
@@ -247,7 +263,7 @@ static int remove_below(struct removal *x, int fd, int depth)
 	return r;
 }
 
-static int remove_tree(const char *path, int top)
+static int remove_tree(int dir, const char *path, int top)
 {
 	struct removal x = { .top = top };
 	unsigned moved;
@@ -260,19 +276,24 @@ static int remove_tree(const char *path, int top)
 		moved = x.moved;
 		r = fd < 0 ? -errno : remove_below(&x, fd, 0);
 	} while (r == 0 && x.moved > moved);
-	return r == 0 && rmdir(path) < 0 && errno != ENOENT ? -errno : r;
+	return r == 0 && unlinkat(dir, path, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : r;
+}
+
+int tree_remove_at(int dir, const char *path, struct err **e)
+{
+	_cleanup_(closep) int fd = open_directory(dir, path);
+	int r = 0;
+
+	if (fd >= 0)
+		r = remove_tree(dir, path, fd);
+	else if (fd != -ENOENT && unlinkat(dir, path, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	return r < 0 ? err_set(e, r, "removing %s: %s", path, strerror(-r)) : 0;
 }
 
 int tree_remove(const char *path, struct err **e)
 {
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	int r;
-
-	if (fd >= 0)
-		r = remove_tree(path, fd);
-	else
-		r = errno != ENOENT && unlink(path) < 0 && errno != ENOENT ? -errno : 0;
-	return r < 0 ? err_set(e, r, "removing %s: %s", path, strerror(-r)) : 0;
+	return tree_remove_at(AT_FDCWD, path, e);
 }
 
 int dir_list(const char *path, struct strv *ret, struct err **e)

@@ -30,6 +30,7 @@ int dir_make(const char *path, mode_t mode, struct err **e);
 /* Removes path and everything below it; symbolic links are removed, never followed. Missing counts as done.
  */
 int tree_remove(const char *path, struct err **e);
+int tree_remove_at(int dir, const char *path, struct err **e); /* path relative to an open directory */
 /* The names in a directory, sorted, without "." and "..". A missing directory is empty. */
 int dir_list(const char *path, struct strv *ret, struct err **e);
 /* Makes or replaces the symbolic link at path atomically. */

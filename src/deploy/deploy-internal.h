@@ -122,6 +122,8 @@ int shared_link_known(struct deploy *d, struct err **e);
  */
 int shared_find(struct deploy *d, struct strv *paths, struct err **e);
 int shared_move(struct deploy *d, const struct strv *paths, struct err **e);
+/* Before the old release is started again: links what a shared_move() that was cut short had moved already. */
+int shared_mend_old(struct deploy *d, struct err **e);
 
 /* instances.c */
 int instances_start(struct deploy *d, bool parallel,

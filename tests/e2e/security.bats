@@ -48,3 +48,30 @@ hostile() {
 	run slipway logs look -n 100
 	[[ $output != *token* && $output != *ENV* && $output != *.sock* && $output != *state.db* ]]
 }
+
+# What an app put in the place of data/APP/shared, or a repository in a path's, leads nothing out of their directories.
+@test "links in an app's data or code lead no shared path out of them" {
+	mkdir "$SERVER_DIR/outside"
+	app_create links
+	push links
+	rm -rf "$ROOT/data/links/shared"
+	ln -s "$SERVER_DIR/outside" "$ROOT/data/links/shared"
+	echo secret-key >"$WORK/links/authorized_keys"
+	echo SHARED_PATHS=authorized_keys >"$WORK/links/ENV"
+	commit links
+	run push links
+	[ "$status" -ne 0 ]
+	[[ $output == *"sharing 'authorized_keys' between releases: 'shared' leads out of the app's directory"* ]]
+	[ -z "$(ls -A "$SERVER_DIR/outside")" ]
+	answers links 1
+
+	rm "$ROOT/data/links/shared"
+	ln -s "$SERVER_DIR/outside" "$WORK/links/etc"
+	echo SHARED_PATHS=etc/authorized_keys >"$WORK/links/ENV"
+	commit links
+	run push links
+	[ "$status" -ne 0 ]
+	[[ $output == *"leads out of the app's directory"* ]]
+	[ -z "$(ls -A "$SERVER_DIR/outside")" ]
+	answers links 1
+}
