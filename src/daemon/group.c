@@ -86,6 +86,29 @@ bool group_is_alive(pid_t leader, unsigned long long start)
 	return scan(is_member, &leader);
 }
 
+struct orphan {
+	pid_t leader, found;
+};
+
+static bool is_orphan(const struct stat_line *s, void *ctx)
+{
+	struct orphan *o = ctx;
+
+	if (!is_member(s, &o->leader))
+		return false;
+	o->found = s->pid;
+	return true;
+}
+
+pid_t group_orphan(pid_t leader)
+{
+	struct orphan o = { .leader = leader };
+
+	if (leader > 1 && !proc_start_time(leader))
+		(void) scan(is_orphan, &o);
+	return o.found;
+}
+
 struct measured {
 	struct session_memory *v;
 	size_t n;

@@ -11,6 +11,9 @@ void group_signal(pid_t leader, unsigned long long start, int sig);
 /* Is anything but zombies left in it? */
 bool group_is_alive(pid_t leader, unsigned long long start);
 
+/* A living process of a group whose leader has ended; 0: there is none, or the leader lives. */
+pid_t group_orphan(pid_t leader);
+
 /* Resident memory by session: the processes of an instance, as it leads one. */
 struct session_memory {
 	pid_t session;

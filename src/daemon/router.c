@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/group.h"
 #include "plan/root.h"
 
 enum { QUIT_MS = 10000 };
@@ -83,6 +84,19 @@ static bool adopt(struct daemon *d)
 	return began && is_our_nginx(d, pid) && child_adopt(&d->nginx.child, d->loop, pid, began, NULL) >= 0;
 }
 
+/*
+ * Workers outlive a master that was killed, and serve on; but they hold its ports, and no change reaches
+ * them. Told to quit, they leave the ports at once and finish what they have begun.
+ */
+static void end_orphans(struct daemon *d)
+{
+	pid_t master = read_pid(d), orphan = master ? group_orphan(master) : 0;
+	_cleanup_(freep) char *path = xasprintf("/proc/%d/cmdline", (int) orphan), *title = NULL;
+
+	if (orphan && file_read(path, 4096, &title, NULL, NULL) >= 0 && str_starts(title, "nginx: "))
+		group_signal(master, 0, SIGQUIT);
+}
+
 static void start(struct daemon *d)
 {
 	struct kept *k = &d->nginx;
@@ -93,6 +107,7 @@ static void start(struct daemon *d)
 	k->timer = sd_event_source_disable_unref(k->timer);
 	k->child = (struct child){ .pidfd = -1, .gate = -1, .on_end = on_end, .ctx = d };
 	k->began_ms = monotonic_ms();
+	end_orphans(d);
 	int r = nginx_private_prepare(d->root, &d->host, &argv, &e);
 
 	if (r >= 0)
@@ -154,6 +169,8 @@ void router_stop(struct daemon *d)
 	struct kept *k = &d->nginx;
 
 	k->timer = sd_event_source_disable_unref(k->timer);
+	if (!k->child.pid)
+		end_orphans(d);
 	if (!k->child.pid || k->is_stopping)
 		return;
 	k->is_stopping = true;

@@ -311,6 +311,8 @@ static_create() {
 	local pid
 	pid=$(control hello | jq .router_pid)
 	kill -KILL "$pid"
-	wait_until answers gkill 1
+	# Its workers go on by themselves, as they were: a change shows whether there is a new one.
+	wait_until push_version gkill 2
+	wait_until answers gkill 2
 	[ "$(control hello | jq .router_pid)" != "$pid" ]
 }
