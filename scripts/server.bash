@@ -225,6 +225,31 @@ server_up() {
 	wait_until port_answers "$HTTP_PORT" || server_die "nginx: $(tail -n 20 "$SERVER_DIR/slipwayd.log")"
 }
 
+# Ends the deployments that were under way: processes of their own, which outlive the daemon, and their steps.
+server_end_deployments() {
+	python3 - "$SERVER_DIR/root" <<-'END' 2>/dev/null || :
+	import os, signal, sqlite3, sys
+	def fields(pid):
+	    return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+	def tree(pid):
+	    return [pid] + [p for child in parents.get(pid, []) for p in tree(child)]
+	parents = {}
+	for pid in filter(str.isdigit, os.listdir("/proc")):
+	    try:
+	        parents.setdefault(int(fields(pid)[1]), []).append(int(pid))
+	    except OSError:
+	        pass
+	store = sqlite3.connect(f"file:{sys.argv[1]}/state.db?mode=ro", uri=True)
+	for pid, start in store.execute("SELECT owner_pid, owner_start FROM deployment WHERE state = 'running'").fetchall():
+	    if pid and os.path.exists(f"/proc/{pid}") and int(fields(pid)[19]) == start:
+	        for each in tree(pid):
+	            try:
+	                os.kill(each, signal.SIGKILL)
+	            except OSError:
+	                pass
+	END
+}
+
 # Stops everything, instances too. A daemon that was killed is started once more: it adopts what it left, and stops it.
 server_down() {
 	local pid start
@@ -239,6 +264,7 @@ server_down() {
 		fi
 	fi
 	server_end_recorded slipwayd
+	server_end_deployments
 	server_end_recorded sshd
 	if [ -e "$SERVER_DIR/made-run-sshd" ]; then
 		# Another sshd that came meanwhile needs it for every connection.
