@@ -237,6 +237,8 @@ void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *progra
 	if (s->level != SANDBOX_BWRAP)
 		return;
 	strv_push(argv, bwrap_path(NULL));
+	if (s->ends_with_us)
+		STRV_ADD(argv, "--die-with-parent");
 	add_base(argv);
 	if (program)
 		find_prefixes(&prefixes, program);

@@ -21,6 +21,7 @@ struct sandbox {
 	struct strv read;  /* absolute paths shown read-only, besides the system */
 	struct strv write; /* absolute paths shown writable */
 	struct strv hide;  /* absolute directories shown empty (before read and write are mounted) */
+	bool ends_with_us; /* the command is killed when the process that starts it ends; not in JSON */
 	struct strv tools; /* the operator's: programs that lie in these may show where they are installed */
 };
 

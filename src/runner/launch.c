@@ -114,6 +114,7 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 	if (envp->n == 0)
 		strv_push(envp, xstrdup("PATH=/usr/local/bin:/usr/bin:/bin"));
 	sandbox_copy(&box, &l->spec->sandbox);
+	box.ends_with_us = !has_cwd; /* a step of a deployment must not go on when that was killed */
 	add_strv(&box.read, &l->read);
 	add_strv(&box.write, &l->write);
 	program = tool_of(l, &env);

@@ -104,6 +104,21 @@ teardown_file() { server_stop; }
 	wait_until ended
 }
 
+@test "a deployment that is killed takes its step with it" {
+	app_create killed
+	push killed
+	procfile killed 'web: python3 server.py' \
+		'release: exec flock $DATA_ROOT/lock sh -c "touch $DATA_ROOT/began; exec sleep 1000"'
+	set_version killed 2
+	push killed >/dev/null 3>&- &
+	local pusher=$!
+	wait_until test -e "$ROOT/data/killed/began"
+	kill -KILL "$(sqlite3 "$ROOT/state.db" "SELECT owner_pid FROM deployment WHERE app = 'killed' AND state = 'running'")"
+	wait_until flock -n "$ROOT/data/killed/lock" true
+	if wait $pusher; then return 1; fi
+	answers killed 1
+}
+
 @test "a push during a deployment waits, and only the newest commit is deployed" {
 	app_create newest
 	push newest
