@@ -468,7 +468,7 @@ static const struct beneath_row {
 static void beneath(void **state)
 {
 	const struct beneath_row *row = *state;
-	void *at;
+	void *at = NULL;
 	_cleanup_(freep) char *text = NULL;
 
 	assert_int_equal(enter(&at), 0);
