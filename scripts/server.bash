@@ -229,24 +229,35 @@ server_up() {
 server_end_deployments() {
 	python3 - "$SERVER_DIR/root" <<-'END' 2>/dev/null || :
 	import os, signal, sqlite3, sys
+	root = sys.argv[1]
 	def fields(pid):
 	    return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
 	def tree(pid):
 	    return [pid] + [p for child in parents.get(pid, []) for p in tree(child)]
-	parents = {}
+	def is_step(pid):    # bwrap cannot tell when its parent ended before it had begun to look
+	    argv = open(f"/proc/{pid}/cmdline", "rb").read()
+	    return b"bwrap\0--die-with-parent\0" in argv and root.encode() + b"/" in argv
+	parents, ending = {}, []
 	for pid in filter(str.isdigit, os.listdir("/proc")):
 	    try:
 	        parents.setdefault(int(fields(pid)[1]), []).append(int(pid))
+	        if is_step(pid):
+	            ending.append(int(pid))
 	    except OSError:
 	        pass
-	store = sqlite3.connect(f"file:{sys.argv[1]}/state.db?mode=ro", uri=True)
+	store = sqlite3.connect(f"file:{root}/state.db?mode=ro", uri=True)
 	for pid, start in store.execute("SELECT owner_pid, owner_start FROM deployment WHERE state = 'running'").fetchall():
-	    if pid and os.path.exists(f"/proc/{pid}") and int(fields(pid)[19]) == start:
-	        for each in tree(pid):
-	            try:
-	                os.kill(each, signal.SIGKILL)
-	            except OSError:
-	                pass
+	    try:
+	        if pid and int(fields(pid)[19]) == start:
+	            ending.append(pid)
+	    except OSError:
+	        pass
+	for pid in ending:
+	    for each in tree(pid):
+	        try:
+	            os.kill(each, signal.SIGKILL)
+	        except OSError:
+	            pass
 	END
 }
 
