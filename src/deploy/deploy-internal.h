@@ -122,7 +122,8 @@ int shared_link_known(struct deploy *d, struct err **e);
  */
 int shared_find(struct deploy *d, struct strv *paths, struct err **e);
 int shared_move(struct deploy *d, const struct strv *paths, struct err **e);
-/* Before the old release is started again: links what a shared_move() that was cut short had moved already. */
+/* Before the old release is started again: links what a shared_move() that was cut short had moved already.
+ */
 int shared_mend_old(struct deploy *d, struct err **e);
 
 /* instances.c */
@@ -136,6 +137,10 @@ int instances_stop_old(struct deploy *d, bool all, struct err **e);
 int instances_start_old(struct deploy *d, struct err **e);
 int route_new(struct deploy *d, struct err **e);
 int route_old(struct deploy *d, struct err **e);
+
+/* Beside a release's src: what its include file for the router said before the app could change it; to be
+ * freed. */
+char *include_copy(const char *src);
 
 /* Piku's SCALING: what the services of d->plan are scaled to. */
 int scaling_write(const struct deploy *d, struct err **e);

@@ -165,10 +165,12 @@ static int route(struct deploy *d, const struct plan *plan, const char *src, con
 		 const unsigned *ports, size_t n, bool is_stopped, struct router_old *old, struct err **e)
 {
 	const struct router_ops *router = router_find(plan->router);
+	_cleanup_(freep) char *copy = include_copy(src);
 	struct router_app a = { .root = d->root,
 				.host = &d->host,
 				.plan = plan,
 				.src = src,
+				.include_copy = copy,
 				.env = env,
 				.ports = ports,
 				.n_ports = n,

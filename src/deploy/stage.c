@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "deploy/deploy-internal.h"
 
 static int run_release(struct deploy *d, struct err **e)
@@ -22,12 +23,34 @@ static int run_release(struct deploy *d, struct err **e)
 	return command_run(d, &c, e);
 }
 
+char *include_copy(const char *src)
+{
+	const char *slash = strrchr(src, '/');
+
+	return xasprintf("%.*s/include", (int) (slash - src), src);
+}
+
+/* An app can write to its code: later restarts route by what was there before it ran for the first time. */
+static int freeze_include(struct deploy *d, struct err **e)
+{
+	_cleanup_(freep) char *copy = include_copy(d->src), *text = NULL;
+	size_t n;
+
+	if (!d->plan.route.include_file)
+		return 0;
+	int r = file_read_beneath(d->src_fd, d->plan.route.include_file, 1 << 20, &text, &n, e);
+
+	return r < 0 ? err_wrap(e, r, "NGINX_INCLUDE_FILE") : file_replace(copy, text, n, 0600, e);
+}
+
 int step_stage(struct deploy *d, struct err **e)
 {
 	int r = shared_link_known(d, e);
 
 	if (r >= 0)
 		r = run_release(d, e);
+	if (r >= 0)
+		r = freeze_include(d, e);
 	if (r >= 0)
 		r = shared_snapshot(d, true, e);
 	/* git and build tools do not fsync: a release that may become the live one is on disk before it does

@@ -116,12 +116,9 @@ static int check_addresses(const struct plan_route *route, const char *bind_addr
 }
 
 /* What needs no encoding in a redirect and is the same encoded and decoded. */
-static bool url_is_plain(const char *url)
+bool nginx_is_plain_url(const char *url)
 {
-	size_t n = strlen(url);
-
-	if (url[0] != '/' || url[n - 1] != '/' || strstr(url, "//") || strstr(url, "/../") ||
-	    strstr(url, "/./"))
+	if (url[0] != '/' || strstr(url, "//") || strstr(url, "/../") || strstr(url, "/./"))
 		return false;
 	for (; *url; url++)
 		if (!isalnum((unsigned char) *url) && !strchr("/._~-@+,!=&", *url))
@@ -152,51 +149,66 @@ static char *resolved(const char *dir)
 	return real ? real : xstrdup(dir);
 }
 
-/* Within the code of any of the app's releases? rest: what comes after .../src. */
-static bool is_code_of(const struct router_app *a, const char *real, const char **rest)
+/* The code of the release, or of any of the app's releases; to be freed. */
+static char *code_around(const struct router_app *a, const char *real)
 {
 	_cleanup_(freep) char *root = resolved(a->root), *src = resolved(a->src);
 	_cleanup_(freep) char *releases = xasprintf("%s/releases/%s/v", root, a->plan->app);
-	const char *at = real + (str_starts(real, releases) ? strlen(releases) : 0);
+	size_t n = strlen(releases);
 
 	if (is_within(real, src))
-		*rest = real + strlen(src);
-	else if (at != real && str_starts(at + strspn(at, "0123456789"), "/src"))
-		*rest = at + strspn(at, "0123456789") + strlen("/src");
-	else
-		return false;
-	return **rest == '\0' || **rest == '/';
+		return TAKE(src);
+	if (!str_starts(real, releases))
+		return NULL;
+	n += strspn(real + n, "0123456789");
+	return is_within(real + n, "/src") ? xstrndup(real, n + strlen("/src")) : NULL;
 }
 
-/* May the app have this directory served? Inside the root only what is its own, outside anything but all of
- * it. */
-static bool may_serve(const struct router_app *a, const char *real, bool is_relative)
+char *nginx_confines_of(const struct router_app *a, const char *real)
 {
 	static const char *const own[] = { "data", "cache" };
 	_cleanup_(freep) char *root = resolved(a->root);
-	const char *rest;
+	char *code = code_around(a, real);
 
-	if (is_code_of(a, real, &rest))
-		return true;
-	for (size_t i = 0; i < COUNT(own); i++) {
+	for (size_t i = 0; !code && i < COUNT(own); i++) {
 		_cleanup_(freep) char *dir = xasprintf("%s/%s/%s", root, own[i], a->plan->app);
 
 		if (is_within(real, dir))
-			return true;
+			code = TAKE(dir);
 	}
-	return !is_relative && !is_within(real, root) && !is_within(root, real) &&
-	       !is_within(real, "/proc") && !is_within(real, "/sys") && !is_within(real, "/dev");
+	return code;
+}
+
+/* Outside of the root the operator may have anything served but all of it. */
+static bool is_outside(const struct router_app *a, const char *real)
+{
+	_cleanup_(freep) char *root = resolved(a->root);
+
+	return !is_within(real, root) && !is_within(root, real) && !is_within(real, "/proc") &&
+	       !is_within(real, "/sys") && !is_within(real, "/dev");
+}
+
+/* Where a mapped path is, all links followed as far as it is there; to be freed. */
+static char *locate(const struct router_app *a, const char *path)
+{
+	_cleanup_(freep) char *src = resolved(a->src), *dir = NULL;
+
+	if (*path == '/')
+		dir = xstrdup(path);
+	else
+		dir = str_eq(path, ".") || !*path ? xstrdup(src) : path_join(src, path);
+	for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
+		dir[n - 1] = '\0';
+	return resolved(dir);
 }
 
 static int add_static(struct nginx_statics *ret, const struct router_app *a, const char *url,
 		      const char *path, struct err **e)
 {
-	_cleanup_(freep) char *dir = NULL, *real = NULL, *src = resolved(a->src);
-	bool is_relative = *path != '/';
-	const char *rest = NULL;
+	_cleanup_(freep) char *real = NULL, *from = NULL, *code = NULL;
 	struct nginx_static *s;
 
-	if (!url_is_plain(url))
+	if (!nginx_is_plain_url(url) || !str_ends(url, "/"))
 		return err_set(e, ERR_REFUSED,
 			       "the static mapping '%s:%s': the URL may have letters, digits and / . _ ~ - @ "
 			       "+ , ! = & only",
@@ -211,20 +223,21 @@ static int add_static(struct nginx_statics *ret, const struct router_app *a, con
 			return err_set(e, ERR_REFUSED,
 				       "the static mapping '%s:%s': %s is already mapped to %s", url, path,
 				       url, ret->v[i].dir);
-	dir = is_relative ? (str_eq(path, ".") || !*path ? xstrdup(a->src) : path_join(a->src, path))
-			  : xstrdup(path);
-	for (size_t n = strlen(dir); n > 1 && dir[n - 1] == '/'; n--)
-		dir[n - 1] = '\0';
-	real = resolved(dir);
-	if (!may_serve(a, real, is_relative))
+	real = locate(a, path);
+	from = nginx_confines_of(a, real);
+	code = code_around(a, real);
+	if (!from && (*path != '/' || !is_outside(a, real)))
 		return err_set(e, ERR_REFUSED,
 			       "the static mapping '%s:%s' leads to %s, which is not the app's to serve", url,
 			       path, real);
+	bool is_code = code && str_eq(code, real);
+
 	s = GROW(&ret->v, &ret->n);
-	s->url = xstrdup(url);
-	s->is_immutable = is_relative && is_within(real, src);
-	s->is_code = is_code_of(a, real, &rest) && !*rest;
-	s->dir = TAKE(dir);
+	*s = (struct nginx_static){ .url = xstrdup(url),
+				    .is_immutable = *path != '/' && code,
+				    .is_code = is_code,
+				    .dir = TAKE(real),
+				    .from = TAKE(from) };
 	return 0;
 }
 
@@ -270,6 +283,7 @@ void nginx_statics_done(struct nginx_statics *s)
 	for (size_t i = 0; i < s->n; i++) {
 		free(s->v[i].url);
 		free(s->v[i].dir);
+		free(s->v[i].from);
 	}
 	free(s->v);
 	*s = (struct nginx_statics){ 0 };

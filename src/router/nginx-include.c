@@ -1,6 +1,7 @@
 /* NGINX_INCLUDE_FILE: an app's own directives, pasted into its server, and never beyond it. */
 #include "router/nginx-internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "base/file.h"
@@ -85,11 +86,22 @@ static char *say_proxy(const char *text)
 	return strb_take(&b);
 }
 
+/* A release's own copy, which the app cannot write to, or the file in code that is none yet. */
+static int read_file(const struct router_app *a, const char *file, char **ret, size_t *n, struct err **e)
+{
+	_cleanup_(closep) int dir = -1;
+
+	if (a->include_copy && file_exists(a->include_copy))
+		return file_read(a->include_copy, INCLUDE_MAX, ret, n, e);
+	dir = open(a->src, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return dir < 0 ? err_set(e, -errno, "opening %s: %m", a->src)
+		       : file_read_beneath(dir, file, INCLUDE_MAX, ret, n, e);
+}
+
 int nginx_include_read(const struct router_app *a, char **ret, struct err **e)
 {
 	const char *file = a->plan->route.include_file;
 	_cleanup_(freep) char *text = NULL, *expanded = NULL, *ready = NULL;
-	_cleanup_(closep) int dir = -1;
 	size_t n = 0;
 	int r;
 
@@ -97,9 +109,7 @@ int nginx_include_read(const struct router_app *a, char **ret, struct err **e)
 		*ret = xstrdup("");
 		return 0;
 	}
-	dir = open(a->src, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r = dir < 0 ? err_set(e, ERR_REFUSED, "opening %s: %m", a->src)
-		    : file_read_beneath(dir, file, INCLUDE_MAX, &text, &n, e);
+	r = read_file(a, file, &text, &n, e);
 	if (r < 0)
 		return err_wrap(e, ERR_REFUSED, "NGINX_INCLUDE_FILE names '%s', which cannot be read", file);
 	if (strlen(text) != n)

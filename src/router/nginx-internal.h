@@ -51,8 +51,11 @@ bool nginx_is_proxied(const struct plan *plan);
 
 /* The static mappings: those of the route, and the static service unless one of them stands for it. */
 struct nginx_static {
-	char *url;         /* "/static/" */
-	char *dir;         /* absolute, no '/' at its end */
+	char *url;    /* "/static/" */
+	char *dir;    /* absolute, no '/' at its end */
+	char *from;   /* no link below this directory is followed; NULL: of the operator, not of the app */
+	bool is_file; /* dir is a file, and url the whole path */
+	bool is_fallback;  /* what is no file goes to the app */
 	bool is_immutable; /* inside the release: never changes at the same path */
 	bool is_code;      /* the app's whole directory: not all of it is for everybody */
 };
@@ -62,6 +65,17 @@ struct nginx_statics {
 };
 int nginx_statics_find(struct nginx_statics *ret, const struct router_app *a, struct err **e);
 void nginx_statics_done(struct nginx_statics *s);
+/* The app's own directory (its code, data or cache) that real (without links) lies in; to be freed. NULL:
+ * none. */
+char *nginx_confines_of(const struct router_app *a, const char *real);
+/* Is it the same encoded and decoded, and fit for a location? */
+bool nginx_is_plain_url(const char *url);
+
+/* --- nginx-links.c --- */
+
+/* Adds the links below the app's directories that lead to what it may have served, as they are now. include:
+ * the text of the app's include file, which comes first. */
+void nginx_links_find(struct nginx_statics *all, const struct router_app *a, const char *include);
 
 /* --- nginx-include.c --- */
 
@@ -78,6 +92,8 @@ void nginx_put_listen(struct strb *b, const struct host *host, const struct plan
 		      const struct nginx_facts *f, unsigned port, const char *suffix);
 /* " ssl http2" or " ssl": what stands after a listen address for HTTPS. */
 const char *nginx_tls_words(const struct nginx_facts *f);
+/* A file in the app's directory that is for nobody outside. */
+bool nginx_is_secret(const char *name);
 /* The location of ACME's HTTP-01 challenges. */
 void nginx_put_acme(struct strb *b, const char *root);
 /* Appends; once something did not fit, b->max is 0 and the text is unfit for use. */

@@ -158,12 +158,38 @@ static void put_proxy(struct strb *b, const char *location, const struct router_
 		  location, a->plan->app);
 }
 
+static void put_links(struct strb *b, const struct nginx_static *s)
+{
+	_cleanup_(freep) char *word = s->from ? xasprintf("from=%s", s->from) : NULL,
+			      *quoted = word ? nginx_quote(word) : NULL;
+
+	if (quoted)
+		nginx_put(b, "\t\tdisable_symlinks on %s;\n", quoted);
+}
+
+static void put_file(struct strb *b, const struct nginx_static *s)
+{
+	_cleanup_(freep) char *file = nginx_quote(s->dir);
+
+	nginx_put(b, "\tlocation = \"%s\" {\n\t\talias %s;\n", s->url, file);
+	put_links(b, s);
+	nginx_put(b, "\t}\n");
+}
+
+static const char *const secrets[] = { "ENV", "Procfile", "SCALING", "LIVE_ENV", ".env" };
+
+bool nginx_is_secret(const char *name)
+{
+	for (size_t i = 0; i < COUNT(secrets); i++)
+		if (str_eq(name, secrets[i]))
+			return true;
+	return false;
+}
+
 /* "location /static/" with a '/' at its end: without it, "/static../ENV" would be below the directory's
  * parent. */
-static void put_static(struct strb *b, const struct router_app *a, const struct nginx_static *s,
-		       bool falls_back)
+static void put_static(struct strb *b, const struct router_app *a, const struct nginx_static *s)
 {
-	static const char *const hidden[] = { "ENV", "Procfile", "SCALING", "LIVE_ENV", ".env" };
 	_cleanup_(freep) char *slashed = path_join(str_eq(s->dir, "/") ? "" : s->dir, ""),
 			      *dir = nginx_quote(slashed);
 	const char *last = a->plan->route.catch_all;
@@ -171,12 +197,13 @@ static void put_static(struct strb *b, const struct router_app *a, const struct 
 	if (!str_eq(s->url, "/"))
 		nginx_put(b, "\tlocation = \"%.*s\" {\n\t\treturn 301 \"%s$is_args$args\";\n\t}\n",
 			  (int) strlen(s->url) - 1, s->url, s->url);
-	for (size_t i = 0; s->is_code && i < COUNT(hidden); i++)
-		nginx_put(b, "\tlocation = \"%s%s\" {\n\t\treturn 404;\n\t}\n", s->url, hidden[i]);
+	for (size_t i = 0; s->is_code && i < COUNT(secrets); i++)
+		nginx_put(b, "\tlocation = \"%s%s\" {\n\t\treturn 404;\n\t}\n", s->url, secrets[i]);
 	nginx_put(b, "\tlocation \"%s\" {\n\t\talias %s;\n", s->url, dir);
+	put_links(b, s);
 	if (s->is_immutable)
 		nginx_put(b, "\t\topen_file_cache max=1024 inactive=20s;\n\t\topen_file_cache_valid 1s;\n");
-	if (falls_back) {
+	if (s->is_fallback) {
 		nginx_put(b, "\t\ttry_files $uri $uri.html $uri/index.html @app;\n\t\terror_page 405 = "
 			     "@app;\n\t}\n");
 		return;
@@ -189,7 +216,8 @@ static void put_static(struct strb *b, const struct router_app *a, const struct 
 }
 
 /* A static site beside an app: what is a file is answered with it, all else goes to the app. */
-static void put_locations(struct strb *b, const struct router_app *a, const struct nginx_statics *statics)
+static void put_locations(struct strb *b, const struct router_app *a, struct nginx_statics *statics,
+			  const char *include)
 {
 	bool is_proxied = nginx_is_proxied(a->plan), has_site = false;
 
@@ -198,8 +226,15 @@ static void put_locations(struct strb *b, const struct router_app *a, const stru
 	for (size_t i = 0; i < statics->n; i++) {
 		bool is_site = str_eq(statics->v[i].url, "/");
 
-		put_static(b, a, &statics->v[i], is_site && is_proxied);
+		statics->v[i].is_fallback = is_site && is_proxied;
 		has_site |= is_site;
+	}
+	nginx_links_find(statics, a, include);
+	for (size_t i = 0; i < statics->n; i++) {
+		if (statics->v[i].is_file)
+			put_file(b, &statics->v[i]);
+		else
+			put_static(b, a, &statics->v[i]);
 	}
 	if (is_proxied)
 		put_proxy(b, has_site ? "@app" : "/", a);
@@ -230,7 +265,7 @@ static int put_server(struct strb *b, const struct router_app *a, const struct n
 	} else {
 		if (*include)
 			nginx_put(b, "\t# NGINX_INCLUDE_FILE\n%s\n\t# end of NGINX_INCLUDE_FILE\n", include);
-		put_locations(b, a, &statics);
+		put_locations(b, a, &statics, include);
 	}
 	nginx_put(b, "}\n");
 	return 0;

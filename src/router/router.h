@@ -14,9 +14,10 @@ struct router_app {
 	const char *root;
 	const struct host *host;
 	const struct plan *plan;
-	const char *src;       /* absolute path of the release's code */
-	const struct env *env; /* of the app: for the include file's $NAMES */
-	const unsigned *ports; /* of the routed service's instances */
+	const char *src;          /* absolute path of the release's code */
+	const char *include_copy; /* the release's own copy of its include file; NULL or not there: in src */
+	const struct env *env;    /* of the app: for the include file's $NAMES */
+	const unsigned *ports;    /* of the routed service's instances */
 	size_t n_ports;
 	bool is_stopped;    /* answer 503 */
 	struct strv *notes; /* gets what people should be told though nothing failed, a sentence each; may be

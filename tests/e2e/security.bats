@@ -75,3 +75,56 @@ hostile() {
 	[ -z "$(ls -A "$SERVER_DIR/outside")" ]
 	answers links 1
 }
+
+@test "no link that an app makes in a directory that is served leads out of it" {
+	app_create served
+	mkdir -p "$WORK/served/public/deep" "$WORK/served/elsewhere"
+	echo page >"$WORK/served/public/page.txt"
+	echo also-mine >"$WORK/served/elsewhere/file.txt"
+	ln -s ../elsewhere "$WORK/served/public/inside"
+	ln -s ../../elsewhere/file.txt "$WORK/served/public/deep/file.txt"
+	ln -s "$ROOT/config/victim" "$WORK/served/public/victim"
+	cat >"$WORK/served/ENV" <<-'END'
+	NGINX_STATIC_PATHS=/s:public
+	SHARED_PATHS=public/uploads
+	END
+	commit served
+	run push served
+	[ "$status" -eq 0 ]
+	[[ $output == *"public/victim is not served: it is a link to $ROOT/config/victim"* ]]
+	local host=served.localhost
+	[ "$(http $host /s/page.txt)" = page ]
+	[ "$(http $host /s/inside/file.txt)" = also-mine ]
+	[ "$(http $host /s/deep/file.txt)" = also-mine ]
+	[ "$(http_status $host /s/victim/ENV)" != 200 ]
+	# While it runs: links of its own, to a file, in a shared directory, and in the place of the directory itself.
+	chmod a+rx "$SERVER_DIR" "$WORK"
+	echo outside >"$SERVER_DIR/outside.txt"
+	echo upload >"$ROOT/data/served/shared/public/uploads/up.txt"
+	slipway run served "ln -s $SERVER_DIR/outside.txt public/x.txt; ln -s $SERVER_DIR public/x
+		ln -s $SERVER_DIR/outside.txt public/uploads/x.txt"
+	[ "$(http $host /s/uploads/up.txt)" = upload ]
+	for path in x.txt x/outside.txt uploads/x.txt; do
+		[ "$(http_status $host /s/$path)" != 200 ]
+	done
+	slipway run served "mv public was; ln -s $SERVER_DIR public"
+	[ "$(http_status $host /s/outside.txt)" != 200 ]
+}
+
+@test "an app that rewrites its include file changes nothing" {
+	app_create include
+	cat >"$WORK/include/site.conf" <<-'END'
+	location /said { return 200 "by the repository\n"; }
+	END
+	echo NGINX_INCLUDE_FILE=site.conf >"$WORK/include/ENV"
+	commit include
+	run push include
+	[ "$status" -eq 0 ]
+	[ "$(http include.localhost /said)" = 'by the repository' ]
+	slipway run include 'echo "location /said { alias /etc/passwd; }" >site.conf'
+	slipway restart include
+	[ "$(http include.localhost /said)" = 'by the repository' ]
+	slipway stop include
+	slipway start include
+	[ "$(http include.localhost /said)" = 'by the repository' ]
+}
