@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "cli/cli-internal.h"
@@ -236,6 +237,9 @@ int cli_main(int argc, char **argv)
 	bool is_remote = false;
 	int status;
 
+	/* What git checks out and apps write is for nginx's workers to read and for nobody to change; what is
+	 * secret has a mode of its own. */
+	(void) umask(022);
 	if (ssh_forced(argv, &status))
 		return status;
 	argv += argc > 0;

@@ -2,12 +2,33 @@
 load helpers
 
 setup_file() {
+	umask 000 # what is made must not depend on it
 	server_start
 	app_create victim
 	push victim
 	slipway config:set victim --no-deploy SECRET=of-the-victim
 }
 teardown_file() { server_stop; }
+
+@test "whatever the umask, nobody else can change anything, and secrets are for nobody else to read" {
+	app_create modes
+	echo 'REPO_SECRET=of-the-repository' >"$WORK/modes/ENV"
+	procfile modes 'web: python3 server.py' 'release: touch made; mkdir -p dir'
+	push modes
+	slipway config:set modes SECRET=of-the-operator
+	slipway restart modes
+	run find "$ROOT" ! -type l ! -path "$ROOT/run/*" -perm /022
+	[ -z "$output" ]
+	grep -rlsE 'of-the-(operator|repository)' "$ROOT" >"$BATS_TEST_TMPDIR/secret"
+	[ -s "$BATS_TEST_TMPDIR/secret" ]
+	run xargs -a "$BATS_TEST_TMPDIR/secret" stat -c '%a %n'
+	run grep -v '^600 ' <<<"$output"
+	[ -z "$output" ]
+	for dir in config envs run certs repos backups; do
+		[ "$(stat -c %a "$ROOT/$dir")" = 700 ]
+	done
+	[ "$(stat -c %a "$ROOT/state.db" "$ROOT/run/token" "$ROOT/run/slipwayd.sock" | sort -u)" = 600 ]
+}
 
 # hostile NAME: the generic app, whose web service writes what `sh probe` prints into its data before it serves.
 hostile() {
