@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli-internal.h"
 #include "cli/ssh.h"
 #include "plan/name.h"
@@ -209,11 +210,8 @@ static void cli_done(struct cli *cli)
 /* One line, whatever the text was put together from. */
 static int report(const struct err *e, int code)
 {
-	_cleanup_(freep) char *text = err_text(e);
+	_cleanup_(freep) char *raw = err_text(e), *text = printable_line(raw);
 
-	for (char *c = text; *c; c++)
-		if (*c == '\n' || *c == '\r')
-			*c = ' ';
 	(void) fflush(stdout);
 	(void) fprintf(stderr, "slipway: %s\n", text);
 	return code == ERR_CHILD && e && e->status > 0 ? e->status : err_exit_status(code);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli.h"
 #include "plan/name.h"
 #include "plan/plan.h"
@@ -118,14 +119,15 @@ static int judge_unchanged(struct push *p, struct err **e)
 		if (!str_eq(rows[i].kind, "deploy") || str_eq(rows[i].state, "superseded"))
 			continue;
 		if (has_failed(&rows[i]) && str_eq(rows[i].commit, commit)) {
+			_cleanup_(freep) char *error = printable_line(rows[i].error ? rows[i].error : "");
+
 			fprintf(stderr,
 				"slipway: nothing new was pushed, and the deployment of %.12s (%s) had "
 				"%s%s%s\n"
 				"slipway: to try again: slipway deploy %s --force   (ssh HOST deploy %s "
 				"--force)\n",
 				commit, ref, str_eq(rows[i].state, "failed") ? "failed" : "been rolled back",
-				rows[i].error ? ": " : "", rows[i].error ? rows[i].error : "", p->app,
-				p->app);
+				*error ? ": " : "", error, p->app, p->app);
 			status = 1;
 		}
 		break;
@@ -302,6 +304,14 @@ static char *branch_of_live(const struct hook *h)
 	return plan_read(&plan, path, NULL) < 0 ? NULL : xstrdup(plan.deploy_branch);
 }
 
+/* The names of refs are the pusher's. */
+static void say_note(const char *note)
+{
+	_cleanup_(freep) char *text = printable_line(note);
+
+	printf("-----> %s\n", text);
+}
+
 /* Which update is deployed, telling the pusher; -1: none. */
 static int choose(const struct hook *h)
 {
@@ -310,7 +320,7 @@ static int choose(const struct hook *h)
 	int chosen = git_choose(h->updates, h->n_updates, branch, &notes);
 
 	for (size_t i = 0; i < notes.n; i++)
-		printf("-----> %s\n", notes.v[i]);
+		say_note(notes.v[i]);
 	if (chosen < 0)
 		printf("-----> Nothing to deploy.\n");
 	(void) fflush(stdout);
