@@ -144,8 +144,13 @@ static int outcome(struct push *p, struct err **e)
 	bool has_hook_run = file_read(path, 64, &report, NULL, NULL) >= 0;
 	long status = 1;
 	int r = store_deployment_by_push(&p->cli->store, p->token, &d, e);
-	if (r >= 0)
-		return !has_failed(&d) ? 0 : d.exit_status > 0 ? (int) d.exit_status : 1;
+	if (r >= 0 && has_failed(&d))
+		return d.exit_status > 0 ? (int) d.exit_status : 1;
+	if (r >= 0 && !str_eq(d.state, "queued") && !str_eq(d.state, "running"))
+		return 0;
+	if (r >= 0) /* it goes on without us, as the hook has said: nobody knows how it will end */
+		return has_hook_run && str_to_long(report, 1, 255, &status) ? (int) status
+									    : err_exit_status(ERR_MISSING);
 	if (r != ERR_NOT_FOUND)
 		return r;
 	if (e)
