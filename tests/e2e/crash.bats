@@ -83,13 +83,13 @@ killed_at() {
 }
 
 @test "so does one that is killed together with the daemon, and its push fails or tells the truth" {
-	local version=50 old status pid start
+	local version=50 old status pid
 	for step in fetch stage check switch; do
 		version=$((version + 1))
 		old=$(ask app .version)
 		push_in_background $version
 		wait_until begun $step
-		read -r pid start <<<"$(server_recorded slipwayd)"
+		read -r pid _ <<<"$(server_recorded slipwayd)"
 		kill -KILL "$pid"
 		kill_owner
 		status=0
