@@ -15,6 +15,8 @@
 	X(stop)                                                                                              \
 	X(start)                                                                                             \
 	X(ps_scale)                                                                                          \
+	X(hold)                                                                                              \
+	X(unhold)                                                                                            \
 	X(releases)                                                                                          \
 	X(deployments)                                                                                       \
 	X(events)                                                                                            \

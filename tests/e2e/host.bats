@@ -1,0 +1,68 @@
+# The commands about the host: hold, logs --since, completion, doctor, disk, cleanup.
+load helpers
+
+setup_file() { server_start; }
+teardown_file() { server_stop; }
+
+# --- hold ---------------------------------------------------------------------------------------------------------
+
+@test "a held app takes a push without deploying it, and --force deploys it" {
+	app_create held
+	push held
+	wait_until answers held 1
+	run slipway hold held
+	[ "$status" -eq 0 ]
+	set_version held 2
+	run push held
+	[ "$status" -eq 0 ]
+	[[ $output == *"'held' is held"* ]]
+	[ "$(git -C "$ROOT/repos/held" rev-parse main)" = "$(git -C "$WORK/held" rev-parse main)" ]
+	answers held 1
+	[ "$(slipway deployments held --json | jq length)" = 1 ]
+	[ "$(slipway apps --json | jq '.[] | select(.name == "held") | .held')" = true ]
+	[ "$(slipway status held --json | jq .held)" = true ]
+	slipway status held | grep -q '^held '
+	run --separate-stderr slipway deploy held
+	[ "$status" -eq 4 ]
+	[[ $stderr == *unhold* ]]
+	run slipway config:set held A=1
+	[ "$status" -eq 0 ]
+	[[ $output == *"is held"* ]]
+	slipway restart held
+	wait_until answers held 1
+	run slipway deploy held --force
+	[ "$status" -eq 0 ]
+	wait_until answers held 2
+}
+
+@test "unhold says what waits, and pushes deploy again" {
+	app_create unheld
+	push unheld
+	slipway hold unheld
+	run slipway hold unheld
+	[ "$status" -eq 0 ]
+	push_version unheld 2
+	run remote unhold unheld
+	[ "$status" -eq 0 ]
+	[[ $output == *"slipway deploy unheld"* ]]
+	run slipway unhold unheld
+	[ "$status" -eq 0 ]
+	run push_version unheld 3
+	[ "$status" -eq 0 ]
+	wait_until answers unheld 3
+	[ "$(slipway events unheld --json | jq -r '[.[].what] | map(select(endswith("hold"))) | join(" ")')" = "hold unhold" ]
+}
+
+@test "a daemon that starts deploys no held app" {
+	app_create heldstart
+	push heldstart
+	slipway hold heldstart
+	push_version heldstart 2
+	local pid start
+	read -r pid start <<<"$(server_recorded slipwayd)"
+	slipway shutdown
+	wait_until process_gone "$pid" "$start"
+	server_start_slipwayd
+	[ "$(slipway deployments heldstart --json | jq length)" = 1 ]
+	answers heldstart 1
+}
