@@ -1,4 +1,5 @@
 # The commands about the host: hold, logs --since, completion, doctor, disk, cleanup.
+# shellcheck disable=SC2154 # stderr is set by run
 load helpers
 
 setup_file() { server_start; }
@@ -65,4 +66,29 @@ teardown_file() { server_stop; }
 	server_start_slipwayd
 	[ "$(slipway deployments heldstart --json | jq length)" = 1 ]
 	answers heldstart 1
+}
+
+# --- logs --since -------------------------------------------------------------------------------------------------
+
+@test "logs --since shows what was written since then, across a rotation" {
+	app_create since
+	push since
+	wait_until answers since 1
+	local log=$ROOT/logs/since/web.9.log
+	printf '%s\n' "2020-01-01T10:00:00.000Z one" "2020-01-01T11:00:00.000Z two" >"$log.old"
+	printf '%s\n' "2020-01-01T12:00:00.000Z three" "   of it" "2020-01-01T13:00:00.500Z four" >"$log"
+	run slipway logs since web.9 --since 2020-01-01T11:00Z
+	[ "$status" -eq 0 ]
+	[ "$(cut -d' ' -f3- <<<"$output")" = "two
+three
+   of it
+four" ]
+	[ "$(slipway logs since web.9 --since 2020-01-01T12:00:01Z)" = "web.9 | four" ]
+	[ "$(slipway logs since web.9 --since 2020-01-01T11:00:00Z -n 1)" = "web.9 | four" ]
+	[ "$(slipway logs since web.9 --since 2020-01-01T11:30:00Z --json | jq -r .text | head -n1)" = three ]
+	[ -z "$(slipway logs since web.9 --since 10m)" ]
+	[ -n "$(slipway logs since web.9 --since 2020-01-01)" ]
+	run --separate-stderr slipway logs since --since yesterday
+	[ "$status" -eq 2 ]
+	[[ $stderr == *10m* ]]
 }
