@@ -33,10 +33,12 @@
 	X(keys)                                                                                              \
 	X(keys_remove)                                                                                       \
 	X(shutdown)                                                                                          \
+	X(completion)                                                                                        \
 	X(version)                                                                                           \
 	X(help)                                                                                              \
 	X(git_receive_pack)                                                                                  \
 	X(git_upload_pack)                                                                                   \
+	X(complete)                                                                                          \
 	X(git_hook)                                                                                          \
 	X(ssh)
 

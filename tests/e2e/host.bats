@@ -92,3 +92,84 @@ four" ]
 	[ "$status" -eq 2 ]
 	[[ $stderr == *10m* ]]
 }
+
+# --- completion ---------------------------------------------------------------------------------------------------
+
+# What bash offers at the end of a line: complete_bash LINE
+complete_bash() {
+	env PATH="$SLIPWAY_BIN:$SERVER_PATH" SLIPWAY_ROOT="$ROOT" bash --norc -c '
+		source <(slipway completion bash)
+		compopt() { :; }    # only within a real completion
+		COMP_LINE=$1 COMP_POINT=${#1}
+		_slipway slipway
+		printf "%s\n" "${COMPREPLY[@]}"' - "$1"
+}
+# What zsh offers, in a terminal of its own, as its functions do nothing without one.
+complete_zsh() {
+	env PATH="$SLIPWAY_BIN:$SERVER_PATH" SLIPWAY_ROOT="$ROOT" ZDOTDIR=/nonexistent zsh -f "$FIXTURES/complete.zsh" "$1" |
+		tr -d '\r'
+}
+complete_fish() {
+	env PATH="$SLIPWAY_BIN:$SERVER_PATH" SLIPWAY_ROOT="$ROOT" fish --no-config -c \
+		'slipway completion fish | source; complete -C $argv[1]' "$1" | cut -f1
+}
+
+# The same for all shells: offers SHELL
+offers() {
+	local shell=complete_$1
+	for word in apps config deploy hold completion logs; do
+		"$shell" 'slipway ' | grep -qx -- "$word" || { echo "$1 offers no $word" && false; }
+	done
+	run "$shell" 'slipway '
+	[[ $output != *git-hook* ]]
+	[ "$("$shell" 'slipway hol')" = hold ]
+	[ "$("$shell" 'slipway status complet')" = completed ]
+	[ "$("$shell" 'slipway logs completed --fol')" = --follow ]
+	[ "$("$shell" 'slipway logs -n 5 completed we')" = web ]
+	[ "$("$shell" 'slipway rollback completed v')" = v1 ]
+	[ "$("$shell" 'slipway config:get completed COLO')" = COLOUR ]
+	[ "$("$shell" 'slipway help shutd')" = shutdown ]
+	[ -z "$("$shell" 'slipway nosuch ')" ]
+	[ -z "$("$shell" 'slipway status completed ')" ]
+}
+
+completed_app() {
+	[ ! -d "$ROOT/repos/completed" ] || return 0
+	app_create completed
+	push completed
+	slipway config:set completed --no-deploy COLOUR=red
+}
+
+@test "bash completes commands, options, apps, services, releases, settings" {
+	completed_app
+	offers bash
+	# bash splits words at ':' and '='
+	[ "$(complete_bash 'slipway config:l')" = live ]
+	[ "$(complete_bash 'slipway ps:scale completed w')" = web= ]
+	[ "$(cd "$WORK" && complete_bash 'slipway validate complet')" = completed ]
+	[ "$(complete_bash "slipway --root $BATS_TEST_TMPDIR status complet")" = "" ]
+	[ "$(complete_bash "slipway status --root $ROOT complet")" = completed ]
+}
+
+@test "zsh completes the same" {
+	completed_app
+	offers zsh
+	[ "$(complete_zsh 'slipway config:l')" = config:live ]
+}
+
+@test "fish completes the same" {
+	completed_app
+	offers fish
+	[ "$(complete_fish 'slipway config:l')" = config:live ]
+}
+
+@test "every command and option of the table is offered" {
+	local command option
+	for command in $(slipway complete bash -- '' | cut -f1); do
+		while read -r option; do
+			slipway complete bash -- "$command" "$option" | cut -f1 | grep -qx -- "$option"
+		done < <(slipway help "$command" | grep -o -- '^ .*--[a-z-]*' | grep -o -- '--[a-z-]*')
+	done
+	diff <(slipway complete bash -- '' | cut -f1 | sort) \
+		<(slipway help | grep '^  [a-z]' | awk '{ print $1 }' | sort)
+}
