@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -125,6 +126,7 @@ int main(int argc, char **argv)
 
 	if (!str_eq(name, "slipwayd"))
 		return cli_main(argc, argv);
+	(void) umask(022); /* as in cli_main() */
 	r = run(argc, argv, &e);
 	if (r >= 0)
 		return r;

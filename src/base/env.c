@@ -96,15 +96,16 @@ static bool is_name_char(char c)
 
 char *env_expand(const struct env *env, const char *text)
 {
-	struct strb out = STRB(SIZE_MAX / 2);
+	struct strb out = STRB(ENV_TOTAL_MAX_BYTES);
+	int r = 0;
 
-	while (*text) {
+	while (*text && r == 0) {
 		size_t plain = strcspn(text, "$"), n = 0, used = 0;
 		const char *name = NULL;
 
-		(void) strb_add(&out, text, plain);
+		r = strb_add(&out, text, plain);
 		text += plain;
-		if (!*text)
+		if (!*text || r < 0)
 			break;
 		if (text[1] == '{') {
 			n = strcspn(text + 2, "}");
@@ -118,13 +119,12 @@ char *env_expand(const struct env *env, const char *text)
 		}
 		const struct env_var *var = used && n ? find(env, name, n) : NULL;
 
-		if (var)
-			(void) strb_adds(&out, var->value);
-		else
-			(void) strb_add(&out, text, used ? used : 1);
+		r = var ? strb_adds(&out, var->value) : strb_add(&out, text, used ? used : 1);
 		text += used ? used : 1;
 	}
-	return strb_take(&out);
+	if (r < 0)
+		strb_done(&out);
+	return r < 0 ? NULL : strb_take(&out);
 }
 
 bool env_name_is_legal(const char *name)
@@ -169,10 +169,23 @@ static struct setting_line read_line(const char *from, const char *to)
 	return line;
 }
 
+/* The value to set, to be freed; NULL when it would be too large. left: bytes of what may yet be set. */
+static char *expanded(const struct env *env, const char *raw, size_t *left)
+{
+	_cleanup_(freep) char *value = env_expand(env, raw);
+	size_t n = value ? strlen(value) : 0;
+
+	if (!value || n >= ENV_VALUE_MAX_BYTES || n > *left)
+		return NULL;
+	*left -= n;
+	return TAKE(value);
+}
+
 void env_parse(struct env *env, const char *text, size_t n, const char *file, const char *origin, bool expand,
 	       struct problems *problems)
 {
 	const char *end = text + n, *at = text;
+	size_t left = ENV_TOTAL_MAX_BYTES;
 
 	if (n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* an editor's byte order mark */
 		at += 3;
@@ -186,13 +199,20 @@ void env_parse(struct env *env, const char *text, size_t n, const char *file, co
 						: "expected a name before '='; this line is ignored");
 		} else if (!line.is_blank) {
 			_cleanup_(freep) char *name = span_dup(line.name), *raw = span_dup(line.value);
-			_cleanup_(freep) char *value = expand ? env_expand(env, raw) : xstrdup(raw);
+			_cleanup_(freep) char *value = expand ? expanded(env, raw, &left) : xstrdup(raw);
 			_cleanup_(freep) char *place = xasprintf("%s:%d", file, number);
 
 			if (str_starts(name, "export "))
 				problem_add(problems, SEVERITY_WARNING, file, number, 1,
 					    "this sets a variable named '%s'; leave out 'export '", name);
-			env_set(env, name, value, origin ? origin : place);
+			if (value)
+				env_set(env, name, value, origin ? origin : place);
+			else
+				problem_add(
+					problems, SEVERITY_ERROR, file, number, 1,
+					"the value of '%s' is too large with its $NAMES replaced: a program "
+					"can be given %d KiB in one and %d in all",
+					name, ENV_VALUE_MAX_BYTES >> 10, ENV_TOTAL_MAX_BYTES >> 10);
 		}
 		at = eol ? eol + 1 : end;
 	}

@@ -30,15 +30,19 @@ void env_copy(struct env *to, const struct env *from); /* sets all of from in to
 void env_strings(const struct env *env, struct strv *ret);
 void env_done(struct env *env);
 
+/* Linux starts no program with a longer "NAME=value", nor, by default, with more of them in all. */
+enum { ENV_VALUE_MAX_BYTES = 128 << 10, ENV_TOTAL_MAX_BYTES = 2 << 20 };
+
 /*
  * $NAME and ${NAME} replaced by what env says; unknown names stay as they are, one pass, no escape
- * (Piku spec section 5). To be freed.
+ * (Piku spec section 5). To be freed. NULL when that would be more than ENV_TOTAL_MAX_BYTES.
  */
 char *env_expand(const struct env *env, const char *text);
 
 /*
  * Reads settings in Piku's dialect (spec 7.1) on top of env: '#' in column 1, first '=', both halves trimmed,
- * quotes kept, value expanded with all that env has by then. A bad line is a problem and is skipped.
+ * quotes kept, value expanded with all that env has by then. A bad line is a problem and is skipped; so is
+ * one whose expanded value is too large for an environment.
  * file: for messages and origins ("FILE:LINE"), or with origin not NULL, that text as the origin.
  * expand: false keeps the text as written.
  */

@@ -22,9 +22,21 @@ void log_init(void)
 			threshold = i;
 }
 
+static bool is_control(char c)
+{
+	return (unsigned char) c < ' ' || c == 0x7f;
+}
+
+static bool has_controls(const char *v)
+{
+	while (*v && !is_control(*v))
+		v++;
+	return *v;
+}
+
 static void add_value(struct strb *line, const char *v)
 {
-	if (*v && strcspn(v, " \t\n\"=\\") == strlen(v)) {
+	if (*v && strcspn(v, " \"=\\") == strlen(v) && !has_controls(v)) {
 		(void) strb_adds(line, v);
 		return;
 	}
@@ -32,6 +44,8 @@ static void add_value(struct strb *line, const char *v)
 	for (; *v; v++) {
 		if (*v == '\n')
 			(void) strb_adds(line, "\\n");
+		else if (is_control(*v))
+			(void) strb_addf(line, "\\x%02x", (unsigned char) *v);
 		else
 			(void) strb_addf(line, *v == '"' || *v == '\\' ? "\\%c" : "%c", *v);
 	}

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/clock.h"
+#include "base/printable.h"
 #include "base/proc.h"
 #include "cli/cli-internal.h"
 #include "plan/root.h"
@@ -255,8 +256,11 @@ static void print_last(const json_t *d)
 	(void) printf("deployment %" PRId64 " (%s) %s%s%s, %s%s%s\n", json_num(d, "id", 0),
 		      json_text(d, "kind"), view_colour(state), state, cli_reset(), when,
 		      by ? ", asked for by " : "", by ? by : "");
-	if (error)
-		(void) printf("error      %s\n", error);
+	if (error) {
+		_cleanup_(freep) char *text = printable_line(error);
+
+		(void) printf("error      %s\n", text);
+	}
 	(void) printf("log        %s\n", json_text(d, "log"));
 }
 

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli-internal.h"
 #include "cli/ssh.h"
 #include "plan/name.h"
@@ -208,11 +210,8 @@ static void cli_done(struct cli *cli)
 /* One line, whatever the text was put together from. */
 static int report(const struct err *e, int code)
 {
-	_cleanup_(freep) char *text = err_text(e);
+	_cleanup_(freep) char *raw = err_text(e), *text = printable_line(raw);
 
-	for (char *c = text; *c; c++)
-		if (*c == '\n' || *c == '\r')
-			*c = ' ';
 	(void) fflush(stdout);
 	(void) fprintf(stderr, "slipway: %s\n", text);
 	return code == ERR_CHILD && e && e->status > 0 ? e->status : err_exit_status(code);
@@ -236,6 +235,9 @@ int cli_main(int argc, char **argv)
 	bool is_remote = false;
 	int status;
 
+	/* What git checks out and apps write is for nginx's workers to read and for nobody to change; what is
+	 * secret has a mode of its own. */
+	(void) umask(022);
 	if (ssh_forced(argv, &status))
 		return status;
 	argv += argc > 0;

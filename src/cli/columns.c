@@ -1,5 +1,6 @@
 /* Aligned columns for people: widths by what is seen, without escape sequences and by characters, not bytes.
  */
+#include "base/printable.h"
 #include "cli/cli.h"
 
 static size_t width_of(const char *s)
@@ -26,7 +27,8 @@ void columns_row(struct columns *c, const char *const *cells)
 		n++;
 	if (!c->n_columns)
 		c->n_columns = n;
-	strv_add(&c->cells, cells);
+	for (; *cells; cells++)
+		strv_push(&c->cells, printable_line(*cells));
 }
 
 static size_t width_of_column(const struct columns *c, size_t column)

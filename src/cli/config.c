@@ -1,5 +1,6 @@
 /* Settings: config, config:get, config:set, config:unset, config:live (Piku spec 17). */
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli-internal.h"
 #include "plan/root.h"
 #include "plan/spec.h"
@@ -15,7 +16,8 @@ static void parse(const char *text, bool expand, struct env *ret)
 
 static void print_trimmed(const char *text)
 {
-	struct span s = span_trim(text, text + strlen(text));
+	_cleanup_(freep) char *shown = printable_text(text);
+	struct span s = span_trim(shown, shown + strlen(shown));
 
 	if (s.n)
 		(void) printf("%.*s\n", (int) s.n, s.s);

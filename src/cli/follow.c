@@ -8,6 +8,7 @@
 #include <sys/inotify.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli.h"
 #include "plan/root.h"
 #include "store/deployment.h"
@@ -87,9 +88,11 @@ static void report(const struct follower *f, const json_t *answer)
 		(void) printf("-----> superseded by a newer one, deployment %lld\n", (long long) newer);
 	if (!error || (f->fd >= 0 && (is_internal || isatty(STDOUT_FILENO))))
 		return;
+	_cleanup_(freep) char *text = printable_line(error);
+
 	(void) fflush(stdout);
 	(void) fprintf(stderr, "slipway: deployment %lld of '%s' %s: %s; its log: %s\n", (long long) f->id,
-		       f->app, str_eq(state, "rolled back") ? "was rolled back" : "failed", error, f->log);
+		       f->app, str_eq(state, "rolled back") ? "was rolled back" : "failed", text, f->log);
 }
 
 static int follow_log(struct follower *f, struct err **e)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli.h"
 #include "plan/name.h"
 #include "plan/plan.h"
@@ -118,14 +119,15 @@ static int judge_unchanged(struct push *p, struct err **e)
 		if (!str_eq(rows[i].kind, "deploy") || str_eq(rows[i].state, "superseded"))
 			continue;
 		if (has_failed(&rows[i]) && str_eq(rows[i].commit, commit)) {
+			_cleanup_(freep) char *error = printable_line(rows[i].error ? rows[i].error : "");
+
 			fprintf(stderr,
 				"slipway: nothing new was pushed, and the deployment of %.12s (%s) had "
 				"%s%s%s\n"
 				"slipway: to try again: slipway deploy %s --force   (ssh HOST deploy %s "
 				"--force)\n",
 				commit, ref, str_eq(rows[i].state, "failed") ? "failed" : "been rolled back",
-				rows[i].error ? ": " : "", rows[i].error ? rows[i].error : "", p->app,
-				p->app);
+				*error ? ": " : "", error, p->app, p->app);
 			status = 1;
 		}
 		break;
@@ -142,8 +144,13 @@ static int outcome(struct push *p, struct err **e)
 	bool has_hook_run = file_read(path, 64, &report, NULL, NULL) >= 0;
 	long status = 1;
 	int r = store_deployment_by_push(&p->cli->store, p->token, &d, e);
-	if (r >= 0)
-		return !has_failed(&d) ? 0 : d.exit_status > 0 ? (int) d.exit_status : 1;
+	if (r >= 0 && has_failed(&d))
+		return d.exit_status > 0 ? (int) d.exit_status : 1;
+	if (r >= 0 && !str_eq(d.state, "queued") && !str_eq(d.state, "running"))
+		return 0;
+	if (r >= 0) /* it goes on without us, as the hook has said: nobody knows how it will end */
+		return has_hook_run && str_to_long(report, 1, 255, &status) ? (int) status
+									    : err_exit_status(ERR_MISSING);
 	if (r != ERR_NOT_FOUND)
 		return r;
 	if (e)
@@ -302,6 +309,14 @@ static char *branch_of_live(const struct hook *h)
 	return plan_read(&plan, path, NULL) < 0 ? NULL : xstrdup(plan.deploy_branch);
 }
 
+/* The names of refs are the pusher's. */
+static void say_note(const char *note)
+{
+	_cleanup_(freep) char *text = printable_line(note);
+
+	printf("-----> %s\n", text);
+}
+
 /* Which update is deployed, telling the pusher; -1: none. */
 static int choose(const struct hook *h)
 {
@@ -310,7 +325,7 @@ static int choose(const struct hook *h)
 	int chosen = git_choose(h->updates, h->n_updates, branch, &notes);
 
 	for (size_t i = 0; i < notes.n; i++)
-		printf("-----> %s\n", notes.v[i]);
+		say_note(notes.v[i]);
 	if (chosen < 0)
 		printf("-----> Nothing to deploy.\n");
 	(void) fflush(stdout);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli-internal.h"
 #include "cli/logs-internal.h"
 #include "plan/root.h"
@@ -93,7 +94,9 @@ static void print_line(const struct logs *l, struct log_file *f, char *line)
 	}
 	for (size_t i = 0; i < l->n; i++)
 		width = (int) strlen(l->files[i].name) > width ? (int) strlen(l->files[i].name) : width;
-	(void) printf("%-*s | %s\n", width, f->name, line + (l->has_times ? 0 : stamp));
+	_cleanup_(freep) char *text = printable_line(line + (l->has_times ? 0 : stamp));
+
+	(void) printf("%-*s | %s\n", width, f->name, text);
 }
 
 /* Whole lines are printed at once; the last one waits for its end. */

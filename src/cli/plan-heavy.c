@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "base/file.h"
+#include "base/printable.h"
 #include "cli/cli.h"
 #include "cli/plan-heavy.h"
 #include "cli/plan.h"
@@ -79,13 +80,14 @@ static int code_compile(struct code *c, const char *root, const struct host *hos
 /* The place first, as compilers do; warnings say that they are. */
 static void print_problem(FILE *to, const struct problem *p)
 {
-	_cleanup_(freep) char *message = xasprintf("warning: %s", p->message), *text = NULL;
+	_cleanup_(freep) char *message = xasprintf("warning: %s", p->message), *text = NULL, *line = NULL;
 	struct problem shown = *p;
 
 	if (p->severity == SEVERITY_WARNING)
 		shown.message = message;
 	text = problem_text(&shown);
-	fprintf(to, "%s\n", text);
+	line = printable_line(text);
+	fprintf(to, "%s\n", line);
 }
 
 void problems_print(FILE *to, const struct problems *problems)
@@ -197,8 +199,10 @@ static void print_services(const struct plan *p)
 
 static void print_line(const char *label, const char *value)
 {
-	if (value && *value)
-		printf("%-10s %s\n", label, value);
+	_cleanup_(freep) char *line = value ? printable_line(value) : NULL;
+
+	if (line && *line)
+		printf("%-10s %s\n", label, line);
 }
 
 static void print_plan(const struct plan *p)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -126,6 +127,14 @@ int control_send(struct control *c, const char *op, const json_t *args, struct e
 	return 0;
 }
 
+/* A code that is none of ours would be taken for "no answer yet", or for success. */
+static int code_of(const json_t *error)
+{
+	int64_t code = json_num(error, "code", ERR_FAILED);
+
+	return code < 0 && code >= INT_MIN ? (int) code : ERR_FAILED;
+}
+
 static int read_answer(const char *line, size_t n, json_t **ret, struct err **e)
 {
 	_cleanup_(json_releasep) json_t *answer = json_loadb(line, n, 0, NULL);
@@ -135,9 +144,8 @@ static int read_answer(const char *line, size_t n, json_t **ret, struct err **e)
 		return err_set(e, -EBADMSG, "slipwayd answered what is no JSON object");
 	if (!json_is_true(json_object_get(answer, "ok"))) {
 		const char *message = json_text(error, "message");
-		int64_t code = json_num(error, "code", ERR_FAILED);
 
-		return err_set(e, code < 0 ? (int) code : ERR_FAILED, "%s", message ? message : "refused");
+		return err_set(e, code_of(error), "%s", message ? message : "refused");
 	}
 	if (ret)
 		*ret = TAKE(answer);

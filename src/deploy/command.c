@@ -1,17 +1,19 @@
 /* A command of the release in its sandbox, its output indented in the deployment's log. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 
+#include "base/printable.h"
 #include "deploy/deploy-internal.h"
 #include "runner/launch.h"
 
 struct indenter {
+	struct printable printable;
 	bool is_inside; /* of a line */
 };
 
-static void indent(void *ctx, const char *data, size_t n)
+static void indent_lines(struct indenter *in, const char *data, size_t n)
 {
-	struct indenter *in = ctx;
 	const char *end = data + n;
 
 	while (data < end) {
@@ -23,7 +25,31 @@ static void indent(void *ctx, const char *data, size_t n)
 		in->is_inside = !eol;
 		data = stop;
 	}
+}
+
+/* A line that is written over and over (a progress bar) becomes lines. */
+static void indent(void *ctx, const char *data, size_t n)
+{
+	struct indenter *in = ctx;
+	_cleanup_(strb_done) struct strb text = STRB(SIZE_MAX / 2);
+
+	for (size_t i = 0; i < n; i++) {
+		bool is_over = data[i] == '\r' && i + 1 < n && data[i + 1] != '\n' && data[i + 1] != '\r';
+
+		printable_add(&in->printable, &text, is_over ? "\n" : data + i, 1);
+	}
+	if (text.len)
+		indent_lines(in, text.s, text.len);
 	(void) fflush(stdout);
+}
+
+static void end_indent(struct indenter *in)
+{
+	_cleanup_(strb_done) struct strb text = STRB(64);
+
+	printable_end(&in->printable, &text);
+	if (in->is_inside)
+		(void) printf("%s\n", text.s ? text.s : "");
 }
 
 int command_run(struct deploy *d, const struct command_run *c, struct err **e)
@@ -48,8 +74,7 @@ int command_run(struct deploy *d, const struct command_run *c, struct err **e)
 	r = proc_start(&p, e);
 	if (r >= 0)
 		r = proc_wait(&p, e);
-	if (in.is_inside)
-		(void) putchar('\n');
+	end_indent(&in);
 	if (r < 0)
 		return err_wrap(e, r, "%s", c->what);
 	if (p.status == -ETIMEDOUT)

@@ -36,7 +36,7 @@ int environment_compose(struct deploy *d, struct env *ret, const struct env *run
 	for (size_t i = 0; runtime && i < runtime->n; i++) {
 		_cleanup_(freep) char *value = env_expand(ret, runtime->v[i].value);
 
-		env_set(ret, runtime->v[i].name, value,
+		env_set(ret, runtime->v[i].name, value ? value : runtime->v[i].value,
 			runtime->v[i].origin ? runtime->v[i].origin : "runtime");
 	}
 	if (manifest && manifest->read_env)

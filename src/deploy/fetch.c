@@ -76,6 +76,20 @@ static int make_release(struct deploy *d, const char *commit, struct err **e)
 	return 0;
 }
 
+/* The code is traversable for nginx's workers, and people keep secrets in these. */
+static void close_settings(int src)
+{
+	static const char *const names[] = { "ENV", ".env" };
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		_cleanup_(closep) int fd =
+			open_beneath(src, names[i], O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0, NULL);
+
+		if (fd >= 0)
+			(void) fchmod(fd, 0600);
+	}
+}
+
 int step_fetch(struct deploy *d, struct err **e)
 {
 	_cleanup_(freep) char *commit = NULL, *subject = NULL;
@@ -96,7 +110,10 @@ int step_fetch(struct deploy *d, struct err **e)
 	if (r < 0)
 		return r;
 	d->src_fd = open(d->src, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return d->src_fd < 0 ? err_set(e, -errno, "opening %s: %m", d->src) : 0;
+	if (d->src_fd < 0)
+		return err_set(e, -errno, "opening %s: %m", d->src);
+	close_settings(d->src_fd);
+	return 0;
 }
 
 int undo_fetch(struct deploy *d, struct err **e)

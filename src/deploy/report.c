@@ -4,15 +4,20 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/printable.h"
 #include "deploy/deploy-internal.h"
 #include "plan/root.h"
 #include "source/git.h"
 
 static void print(const char *mark, const char *fmt, va_list args)
 {
-	_cleanup_(freep) char *text = xvasprintf(fmt, args);
+	_cleanup_(freep) char *raw = xvasprintf(fmt, args), *text = printable_text(raw);
+	_cleanup_(strv_done) struct strv lines = { 0 };
 
-	(void) printf("%s%s\n", mark, text);
+	/* Indented from the second line on: none of them can pass for one of ours. */
+	strv_split(&lines, text, "\n");
+	for (size_t i = 0; i < lines.n; i++)
+		(void) printf("%s%s\n", i ? "       " : mark, lines.v[i]);
 }
 
 #define PRINT(mark)                                                                                          \
@@ -38,12 +43,22 @@ void say_warning(const char *fmt, ...)
 	PRINT("Warning: ");
 }
 
+static void say_error(const char *fmt, ...) PRINTF(1, 2);
+
+static void say_error(const char *fmt, ...)
+{
+	PRINT("Error: ");
+}
+
 void say_problems(const struct problems *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		_cleanup_(freep) char *text = problem_text(&p->v[i]);
 
-		(void) printf("%s: %s\n", p->v[i].severity == SEVERITY_ERROR ? "Error" : "Warning", text);
+		if (p->v[i].severity == SEVERITY_ERROR)
+			say_error("%s", text);
+		else
+			say_warning("%s", text);
 	}
 }
 
@@ -104,7 +119,7 @@ void report_failure(const struct deploy *d, const char *step, const struct err *
 {
 	_cleanup_(freep) char *why = err_text(e), *log = root_deploy_log(d->root, d->row.app, d->row.id);
 
-	(void) printf("Error: %s failed: %s\n", step, why);
+	say_error("%s failed: %s", step, why);
 	say_detail("log: %s", log);
 	if (d->row.from_version && is_rolled_back)
 		say_detail("v%" PRId64 " was put back and is live.", d->row.from_version);

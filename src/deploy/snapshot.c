@@ -126,13 +126,14 @@ static bool read_record(struct snapshot_entry *ret, const char *record)
 {
 	char *end;
 
-	if (strlen(record) < 8)
+	if (strlen(record) < strlen("t f 0 0 a") || !strchr("tb", record[0]) || record[1] != ' ' ||
+	    !strchr("dlf", record[2]) || record[3] != ' ')
 		return false;
 	ret->origin = record[0];
 	ret->type = record[2];
 	ret->size = strtoll(record + 4, &end, 10);
 	ret->mtime_ns = strtoll(end, &end, 10);
-	if (*end != ' ')
+	if (*end != ' ' || !end[1])
 		return false;
 	ret->path = xstrdup(end + 1);
 	return true;

@@ -115,7 +115,7 @@ int nginx_include_read(const struct router_app *a, char **ret, struct err **e)
 	if (strlen(text) != n)
 		return err_set(e, ERR_REFUSED, "%s: there is a NUL byte in it", file);
 	expanded = a->env ? env_expand(a->env, text) : xstrdup(text);
-	if (strlen(expanded) > INCLUDE_MAX)
+	if (!expanded || strlen(expanded) > INCLUDE_MAX)
 		return err_set(e, ERR_REFUSED, "%s: larger than %zu bytes with its $NAMES replaced", file,
 			       INCLUDE_MAX);
 	ready = say_proxy(expanded);

@@ -2,12 +2,33 @@
 load helpers
 
 setup_file() {
+	umask 000 # what is made must not depend on it
 	server_start
 	app_create victim
 	push victim
 	slipway config:set victim --no-deploy SECRET=of-the-victim
 }
 teardown_file() { server_stop; }
+
+@test "whatever the umask, nobody else can change anything, and secrets are for nobody else to read" {
+	app_create modes
+	echo 'REPO_SECRET=of-the-repository' >"$WORK/modes/ENV"
+	procfile modes 'web: python3 server.py' 'release: touch made; mkdir -p dir'
+	push modes
+	slipway config:set modes SECRET=of-the-operator
+	slipway restart modes
+	run find "$ROOT" ! -type l ! -path "$ROOT/run/*" -perm /022
+	[ -z "$output" ]
+	grep -rlsE 'of-the-(operator|repository)' "$ROOT" >"$BATS_TEST_TMPDIR/secret"
+	[ -s "$BATS_TEST_TMPDIR/secret" ]
+	run xargs -a "$BATS_TEST_TMPDIR/secret" stat -c '%a %n'
+	run grep -v '^600 ' <<<"$output"
+	[ -z "$output" ]
+	for dir in config envs run certs repos backups; do
+		[ "$(stat -c %a "$ROOT/$dir")" = 700 ]
+	done
+	[ "$(stat -c %a "$ROOT/state.db" "$ROOT/run/token" "$ROOT/run/slipwayd.sock" | sort -u)" = 600 ]
+}
 
 # hostile NAME: the generic app, whose web service writes what `sh probe` prints into its data before it serves.
 hostile() {
@@ -127,4 +148,37 @@ hostile() {
 	slipway stop include
 	slipway start include
 	[ "$(http include.localhost /said)" = 'by the repository' ]
+}
+
+@test "no escape sequence of a repository or an app reaches a terminal" {
+	local clear=$'\e[2J' title=$'\e]0;evil\a'
+	app_create escapes
+	printf 'import subprocess\nprint("\\033[2Jworker \\033]0;evil\\007says\\rhi", flush=True)\nimport time\ntime.sleep(1000)\n' \
+		>"$WORK/escapes/say.py"
+	printf 'web: python3 server.py\nworker: python3 say.py\nrelease: printf "\\033[2J\\033[31mred\\n=====> forged\\rover\\n"\n' \
+		>"$WORK/escapes/Procfile"
+	printf '#\n%sbad%s\n' "$clear" "$title" >"$WORK/escapes/ENV"
+	commit escapes "a ${clear}subject$title"
+	run push escapes
+	[ "$status" -eq 0 ]
+	[[ $output == *'a subject'* && $output == *'       =====> forged'* && $output == *red* ]]
+	[[ $output != *"$clear"* && $output != *$'\e]'* ]]
+	grep -q $'\e\\[31mred' "$ROOT/logs/escapes/"deploy-*.log
+	wait_until grep -q says "$ROOT/logs/escapes/worker.1.log"
+	run slipway logs escapes worker
+	[ "$output" = 'worker.1 | worker says hi' ]
+	procfile escapes 'web: python3 server.py' $'release: printf "\e[2J"; exit 3'
+	run push escapes
+	[ "$status" -ne 0 ]
+	for words in 'deployments escapes' 'events escapes' 'status escapes' 'releases escapes' 'logs escapes deploy'; do
+		# shellcheck disable=SC2086 # words
+		run slipway $words
+		[[ $output != *"$clear"* && $output != *$'\e]'* ]]
+	done
+	printf 'web: python3 server.py%s\n%s: x y\n' "$clear" "$title" >"$WORK/escapes/Procfile"
+	for words in validate plan 'explain --as procfile'; do
+		# shellcheck disable=SC2086 # words
+		run slipway ${words} "$WORK/escapes/$([[ $words != explain* ]] || echo Procfile)"
+		[[ $output != *"$clear"* && $output != *$'\e]'* ]]
+	done
 }

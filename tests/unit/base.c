@@ -254,6 +254,28 @@ static void parse_keeps_origins(void **state UNUSED)
 	assert_int_equal(env.n, 1);
 }
 
+/* Each line doubles the value; a text of a few hundred bytes would fill the memory. */
+static void parse_has_a_ceiling(void **state UNUSED)
+{
+	_cleanup_(problems_done) struct problems problems = { 0 };
+	_cleanup_(env_done) struct env env = { 0 };
+	struct strb text = STRB(4096);
+	size_t n = 0;
+
+	(void) strb_adds(&text, "A=0123456789abcdef\n");
+	for (int i = 0; i < 60; i++)
+		(void) strb_adds(&text, "A=$A$A\n");
+	env_parse(&env, text.s, text.len, "ENV", NULL, true, &problems);
+	strb_done(&text);
+	n = strlen(env_get(&env, "A"));
+	assert_int_equal(n, ENV_VALUE_MAX_BYTES / 2);
+	assert_int_equal(problems_count(&problems, SEVERITY_ERROR), 60 - 12);
+	for (int i = 0; i < 64; i++)
+		(void) strb_adds(&text, "$A");
+	assert_null(env_expand(&env, text.s));
+	strb_done(&text);
+}
+
 static void legal_names(void **state UNUSED)
 {
 	assert_true(env_name_is_legal("a.b-c"));
@@ -817,6 +839,7 @@ int main(void)
 	ADD_ROWS(expand_rows, expand);
 	ADD_ROWS(parse_rows, parse);
 	ADD(parse_keeps_origins);
+	ADD(parse_has_a_ceiling);
 	ADD(legal_names);
 	ADD_ROWS(edit_rows, edit);
 	ADD_ROWS(words_rows, words);

@@ -137,6 +137,34 @@ static void changes_of(void **state)
 	tree_end(&tree);
 }
 
+static const struct record_row {
+	const char *record;
+	bool is_read;
+} records[] = {
+	{ "t f 0 0 a", true },    { "b d 4096 -5 a b/c", true }, { "", false },
+	{ "t f 0 0", false },     { "t f 0 0 ", false },         { "b m 3 5 a/c", false },
+	{ "x f 3 5 a/c", false }, { "b-f 3 5 a/c", false },      { "t f 3x 5 a/c", false },
+};
+
+static void snapshot_reads_only_records(void **state UNUSED)
+{
+	char path[] = "/tmp/slipway-snapshot.XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0 && close(fd) == 0);
+	for (size_t i = 0; i < COUNT(records); i++) {
+		_cleanup_(snapshot_done) struct snapshot s = { 0 };
+		const struct record_row *row = &records[i];
+
+		assert_int_equal(
+			file_replace_unsynced(path, row->record, strlen(row->record) + 1, 0600, NULL), 0);
+		assert_int_equal(snapshot_read(&s, path, NULL), 0);
+		if (s.n != row->is_read)
+			fail_msg("'%s'", row->record);
+	}
+	assert_int_equal(unlink(path), 0);
+}
+
 static void placeholders(void **state)
 {
 	const struct tree *t = *state;
@@ -154,11 +182,12 @@ static void placeholders(void **state)
 
 int main(void)
 {
-	struct CMUnitTest tests[COUNT(rows) + 1];
+	struct CMUnitTest tests[COUNT(rows) + 2];
 
 	for (size_t i = 0; i < COUNT(rows); i++)
 		tests[i] = (struct CMUnitTest){ rows[i].name, changes_of, NULL, NULL, (void *) &rows[i] };
 	tests[COUNT(rows)] = (struct CMUnitTest){ "directories with placeholders only", placeholders,
 						  tree_make, tree_end, NULL };
+	tests[COUNT(rows) + 1] = (struct CMUnitTest) cmocka_unit_test(snapshot_reads_only_records);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -253,5 +253,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_place_at_all, begin, end),
 	};
 
+	(void) umask(0027); /* as keeper_run() */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

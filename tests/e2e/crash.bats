@@ -1,0 +1,102 @@
+# kill -9 and full disks at the worst moments: an app is on its old release or on its new one, never between.
+load helpers
+
+setup_file() {
+	server_start
+	app_create app
+	procfile app 'web: python3 server.py' 'worker: exec sleep 100000' 'release: sleep 0.1'
+	push app
+}
+teardown_file() { server_stop; }
+
+store() { sqlite3 -cmd '.timeout 10000' "$ROOT/state.db" "$1"; }
+owner() { store "SELECT owner_pid FROM deployment WHERE app = 'app' AND state = 'running'"; }
+is_quiet() { [ -z "$(store "SELECT 1 FROM deployment WHERE state IN ('running', 'queued')")" ]; }
+
+# begun STEP: the running deployment has come so far, or there is none any more.
+begun() {
+	local status
+	status=$(store "SELECT count(*) FROM step JOIN deployment ON deployment = deployment.id
+		WHERE app = 'app' AND state = 'running' AND name = '$1'")
+	[ "$status" != 0 ] || { is_quiet && ! kill -0 "$pusher" 2>/dev/null; }
+}
+
+# Kills what runs now, for good: no pid is killed that the store does not name.
+kill_owner() {
+	local pid
+	pid=$(owner)
+	[ -z "$pid" ] || [ "$pid" = 0 ] || kill -KILL "$pid" 2>/dev/null || :
+}
+
+# One of the two versions answers, and everything there is belongs to it.
+is_whole() {
+	local answered ports
+	is_quiet && settled app || return 1
+	answered=$(ask app .version)
+	[ "$answered" = "$1" ] || [ "$answered" = "$2" ] || return 1
+	[ "$(cat "$ROOT/apps/app/VERSION")" = "$answered" ] || return 1
+	[ "v$(store "SELECT live_version FROM app WHERE name = 'app'")" = "$(live_release app)" ] || return 1
+	[ "$(instances app '.[] | "\(.service) \(.state) v\(.version)"')" = \
+		"$(printf 'web running %s\nworker running %s' "$(live_release app)" "$(live_release app)")" ] || return 1
+	[ "$(store "SELECT count(*) FROM instance WHERE app = 'app'")" = 2 ] || return 1
+	[ "$(store "SELECT count(*) FROM app_release WHERE app = 'app' AND state = 'live'")" = 1 ] || return 1
+	ports=$(sed -n 's/^\tserver 127.0.0.1:\([0-9]*\);$/\1/p' "$ROOT/nginx/app.conf")
+	[ "$ports" = "$(instances app '.[] | select(.service == "web") | .port')" ] || return 1
+	[ ! -e "$ROOT/nginx.next" ]
+}
+
+push_in_background() {
+	set_version app "$1"
+	push app >"$BATS_TEST_TMPDIR/push" 3>&- &
+	pusher=$!
+}
+
+# killed_at STEP VERSION [TIMES]
+killed_at() {
+	local old
+	old=$(ask app .version)
+	push_in_background "$2"
+	wait_until begun "$1"
+	for _ in $(seq "${3:-1}"); do
+		kill_owner
+	done
+	wait "$pusher" || :
+	echo "killed in $1: from $old to $2"
+	cat "$BATS_TEST_TMPDIR/push"
+	wait_until is_whole "$old" "$2"
+}
+
+@test "a deployment that is killed in any of its steps leaves the old release or the new one" {
+	local version=10
+	for step in fetch plan build stage start check switch record retire; do
+		version=$((version + 1))
+		killed_at $step $version
+	done
+}
+
+@test "so does one whose repair is killed as well" {
+	local version=30
+	for step in plan start check switch record; do
+		version=$((version + 1))
+		killed_at $step $version 2
+	done
+}
+
+@test "so does one that is killed together with the daemon, and its push fails or tells the truth" {
+	local version=50 old status pid start
+	for step in fetch stage check switch; do
+		version=$((version + 1))
+		old=$(ask app .version)
+		push_in_background $version
+		wait_until begun $step
+		read -r pid start <<<"$(server_recorded slipwayd)"
+		kill -KILL "$pid"
+		kill_owner
+		status=0
+		wait "$pusher" || status=$?
+		cat "$BATS_TEST_TMPDIR/push"
+		server_start_slipwayd
+		wait_until is_whole "$old" $version
+		[ $status != 0 ] || answers app $version
+	done
+}
