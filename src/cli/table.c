@@ -32,6 +32,7 @@
 	X(setup_ssh)                                                                                         \
 	X(keys)                                                                                              \
 	X(keys_remove)                                                                                       \
+	X(doctor)                                                                                            \
 	X(shutdown)                                                                                          \
 	X(completion)                                                                                        \
 	X(version)                                                                                           \

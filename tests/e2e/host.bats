@@ -1,5 +1,5 @@
 # The commands about the host: hold, logs --since, completion, doctor, disk, cleanup.
-# shellcheck disable=SC2154 # stderr is set by run
+# shellcheck disable=SC2154,SC2030,SC2031 # output and stderr are set by run
 load helpers
 
 setup_file() { server_start; }
@@ -172,4 +172,72 @@ completed_app() {
 	done
 	diff <(slipway complete bash -- '' | cut -f1 | sort) \
 		<(slipway help | grep '^  [a-z]' | awk '{ print $1 }' | sort)
+}
+
+# --- doctor -------------------------------------------------------------------------------------------------------
+
+# The states of a check, one a line: finds NAME
+finds() { slipway doctor --json | jq -r --arg name "$1" '.[] | select(.name == $name) | .state' | sort -u; }
+
+@test "doctor finds nothing wrong on a server that is right" {
+	run slipway doctor
+	[ "$status" -eq 0 ]
+	[[ $output != *failed* ]]
+	for name in root config.toml store slipwayd control 'log keeper' nginx sandbox git openssl ssh-keygen ssh ports disk; do
+		[ "$(finds "$name")" = ok ] || { finds "$name"; echo "$name" && false; }
+	done
+	run remote doctor
+	[ "$status" -eq 0 ]
+}
+
+@test "doctor names what is wrong, and what to do" {
+	local keys=$SERVER_DIR/ssh/authorized_keys
+	chmod 755 "$ROOT/config"
+	run slipway doctor
+	[ "$status" -eq 1 ]
+	[[ $output == *"$ROOT/config is open to others"*"-> "*setup* ]]
+	chmod 700 "$ROOT/config"
+	chmod 700 "$ROOT/data"
+	[ "$(finds root)" = failed ]
+	chmod 711 "$ROOT/data"
+
+	chmod 770 "$SERVER_DIR/ssh"    # piku P35
+	run slipway doctor
+	chmod 700 "$SERVER_DIR/ssh"
+	[ "$status" -eq 1 ]
+	[[ $output == *"chmod go-w $SERVER_DIR/ssh"* ]]
+	chmod 644 "$ROOT/run/token"
+	[ "$(finds control)" = "failed
+ok" ]
+	chmod 600 "$ROOT/run/token"
+	cp "$keys" "$keys.kept"
+	sed -i "s|$SLIPWAY_BIN/slipway|/nonexistent/slipway|" "$keys"
+	run slipway doctor
+	mv "$keys.kept" "$keys"
+	[ "$status" -eq 1 ]
+	[[ $output == *"runs /nonexistent/slipway"* ]]
+	echo 'broken' >"$ROOT/nginx/zz-broken.conf"
+	run slipway doctor
+	rm "$ROOT/nginx/zz-broken.conf"
+	[ "$status" -eq 1 ]
+	[[ $output == *zz-broken.conf* ]]
+	[ "$(finds nginx)" = ok ]
+}
+
+@test "doctor without a daemon, without a root, with a damaged store" {
+	local root=$BATS_TEST_TMPDIR/root
+	run env SLIPWAY_ROOT="$root" "$SLIPWAY_BIN/slipway" doctor
+	[ "$status" -eq 1 ]
+	[[ $output == *"slipway setup"* ]]
+	[ ! -e "$root" ]
+	SLIPWAY_ROOT=$root "$SLIPWAY_BIN/slipway" setup
+	run env SLIPWAY_ROOT="$root" "$SLIPWAY_BIN/slipway" doctor
+	[ "$status" -eq 1 ]
+	grep -q '^failed *slipwayd' <<<"$output"
+	grep -q '^ok *store' <<<"$output"
+	head -c 8192 /dev/zero | dd of="$root/state.db" bs=4096 seek=2 conv=notrunc status=none
+	run env SLIPWAY_ROOT="$root" "$SLIPWAY_BIN/slipway" doctor
+	[ "$status" -eq 1 ]
+	grep -q '^failed *store' <<<"$output"
+	[[ $output == *damaged* ]]
 }
