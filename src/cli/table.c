@@ -32,6 +32,8 @@
 	X(setup_ssh)                                                                                         \
 	X(keys)                                                                                              \
 	X(keys_remove)                                                                                       \
+	X(disk)                                                                                              \
+	X(cleanup)                                                                                           \
 	X(doctor)                                                                                            \
 	X(shutdown)                                                                                          \
 	X(completion)                                                                                        \

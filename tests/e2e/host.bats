@@ -241,3 +241,86 @@ ok" ]
 	grep -q '^failed *store' <<<"$output"
 	[[ $output == *damaged* ]]
 }
+
+# --- disk, cleanup ------------------------------------------------------------------------------------------------
+
+@test "disk says what an app costs, by class, and the sums are right" {
+	app_create costly
+	push costly
+	head -c 300000 /dev/urandom >"$ROOT/data/costly/blob"
+	mkdir -p "$ROOT/data/gone-app"
+	head -c 50000 /dev/urandom >"$ROOT/data/gone-app/blob"
+	local json
+	json=$(slipway disk costly --json)
+	jq -e '.apps[0] | .name == "costly" and .exists and .data_bytes >= 300000 and .data_bytes < 400000 and
+		.releases_bytes > 0 and .repo_bytes > 0 and .logs_bytes > 0 and
+		.total_bytes == .releases_bytes + .deps_bytes + .repo_bytes + .data_bytes + .cache_bytes + .logs_bytes' <<<"$json"
+	json=$(slipway disk --json)
+	jq -e '.total_bytes >= ([.apps[].total_bytes] | add) and .host_bytes > 0' <<<"$json"
+	jq -e '.apps[] | select(.name == "gone-app") | .exists == false and .data_bytes >= 50000' <<<"$json"
+	run slipway disk
+	[ "$status" -eq 0 ]
+	[[ $output == *"gone-app (gone)"* ]]
+	rm -r "$ROOT/data/gone-app"
+	run slipway disk nosuchapp
+	[ "$status" -eq 3 ]
+}
+
+@test "cleanup removes what nothing references, and nothing else" {
+	app_create tidy
+	push tidy
+	push_version tidy 2
+	wait_until settled tidy
+	mkdir -p "$ROOT/releases/tidy/v77/src" "$ROOT/releases/tidy/notes" "$ROOT/envs/tidy/deps/0123abcd" \
+		"$ROOT/releases/lost-app/v1" "$ROOT/data/lost-app"
+	head -c 100000 /dev/urandom >"$ROOT/releases/tidy/v77/src/blob"
+	local before
+	before=$(root_content)
+	run slipway cleanup --dry-run
+	[ "$status" -eq 0 ]
+	[ "$(root_content)" = "$before" ]
+	[[ $output == *releases/tidy/v77*releases/lost-app*"would be freed" ]]
+	run slipway cleanup tidy --json
+	[ "$status" -eq 0 ]
+	[ "$(jq -r '.removed[].path' <<<"$output" | sort)" = "$ROOT/envs/tidy/deps/0123abcd
+$ROOT/releases/tidy/v77" ]
+	jq -e '.size_bytes >= 100000 and (.dry_run | not)' <<<"$output"
+	[ ! -e "$ROOT/releases/tidy/v77" ]
+	[ ! -e "$ROOT/envs/tidy/deps/0123abcd" ]
+	[ -d "$ROOT/releases/tidy/notes" ]
+	[ -d "$ROOT/releases/lost-app" ]
+	slipway cleanup
+	[ ! -e "$ROOT/releases/lost-app" ]
+	[ -d "$ROOT/data/lost-app" ]
+	[ "$(releases_of tidy)" = "v1
+v2" ]
+	answers tidy 2
+	run slipway rollback tidy
+	[ "$status" -eq 0 ]
+	answers tidy 1
+	[ "$(slipway cleanup tidy)" = "Nothing to remove." ]
+}
+
+@test "cleanup applies retention now, and old logs of deployments go" {
+	app_create trim
+	push trim
+	local version
+	for version in 2 3; do push_version trim "$version"; done
+	wait_until settled trim
+	local first
+	first=$(slipway deployments trim --json | jq '[.[].id] | min')
+	# more than what is kept, as after a retention that was cut short
+	sqlite3 "$ROOT/state.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+		INSERT INTO deployment (app, kind, state, version, from_version, from_deployment, created_ms)
+		SELECT 'trim', 'restart', 'succeeded', 3, 3, 0, 1 FROM n"
+	[ -e "$ROOT/logs/trim/deploy-$first.log" ]
+	slipway config:set trim KEEP_RELEASES=1 --no-deploy
+	push_version trim 4
+	wait_until settled trim
+	run slipway cleanup trim
+	[ "$status" -eq 0 ]
+	[ ! -e "$ROOT/logs/trim/deploy-$first.log" ]
+	[ "$(releases_of trim)" = "v3
+v4" ]
+	answers trim 4
+}
