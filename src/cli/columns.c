@@ -3,6 +3,8 @@
 #include "base/printable.h"
 #include "cli/cli.h"
 
+#include <assert.h>
+
 static size_t width_of(const char *s)
 {
 	size_t n = 0;
@@ -47,6 +49,7 @@ void columns_print(struct columns *c)
 {
 	_cleanup_(freep) size_t *widths = xcalloc(c->n_columns + 1, sizeof *widths);
 
+	assert(c->n_columns > 0);
 	for (size_t column = 0; column < c->n_columns; column++)
 		widths[column] = width_of_column(c, column);
 	for (size_t i = 0, pad = 0; i < c->cells.n; i++) {

@@ -34,7 +34,7 @@ static int token_make(char *token, struct err **e)
 	if (getrandom(random, sizeof random, 0) != sizeof random)
 		return err_set(e, -errno, "random numbers: %m");
 	for (size_t i = 0; i < sizeof random; i++)
-		snprintf(token + 2 * i, 3, "%02x", random[i]);
+		(void) snprintf(token + 2 * i, 3, "%02x", random[i]);
 	return 0;
 }
 
@@ -121,7 +121,8 @@ static int judge_unchanged(struct push *p, struct err **e)
 		if (has_failed(&rows[i]) && str_eq(rows[i].commit, commit)) {
 			_cleanup_(freep) char *error = printable_line(rows[i].error ? rows[i].error : "");
 
-			fprintf(stderr,
+			(void) fprintf(
+				stderr,
 				"slipway: nothing new was pushed, and the deployment of %.12s (%s) had "
 				"%s%s%s\n"
 				"slipway: to try again: slipway deploy %s --force   (ssh HOST deploy %s "
@@ -212,7 +213,7 @@ static int upload_pack(struct cli *cli, char **argv, struct err **e)
 
 	if (app_name_read(&app, argv[0], NULL) >= 0 && git_repo_exists(cli->root, app))
 		return git_serve_fetch(cli->root, app, e);
-	fprintf(stderr, "fatal: '%s' does not appear to be a git repository\n", argv[0]);
+	(void) fprintf(stderr, "fatal: '%s' does not appear to be a git repository\n", argv[0]);
 	return 128; /* git's own words and status */
 }
 

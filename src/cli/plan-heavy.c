@@ -87,7 +87,7 @@ static void print_problem(FILE *to, const struct problem *p)
 		shown.message = message;
 	text = problem_text(&shown);
 	line = printable_line(text);
-	fprintf(to, "%s\n", line);
+	(void) fprintf(to, "%s\n", line);
 }
 
 void problems_print(FILE *to, const struct problems *problems)

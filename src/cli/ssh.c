@@ -178,7 +178,7 @@ bool ssh_forced(char *const *argv, int *status)
 	if (r < 0) {
 		_cleanup_(freep) char *text = err_text(e);
 
-		fprintf(stderr, "slipway: %s\n", text);
+		(void) fprintf(stderr, "slipway: %s\n", text);
 	}
 	*status = r < 0 ? err_exit_status(r) : r;
 	return true;

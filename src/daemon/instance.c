@@ -1,5 +1,6 @@
 /* The life of one instance: started, restarted after growing pauses, stopped with everything it left behind.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -52,8 +53,8 @@ void instance_free(struct instance *i)
 {
 	struct instance **at = &i->d->instances;
 
-	while (*at != i)
-		at = &(*at)->next;
+	for (; *at != i; at = &(*at)->next)
+		assert(*at);
 	*at = i->next;
 	sd_event_source_disable_unref(i->timer);
 	child_forget(&i->child);

@@ -163,7 +163,8 @@ static void set_stamp(struct keeper_out *out, int64_t at_ms)
 
 static void add(struct keeper_out *out, const char *data, size_t n)
 {
-	memcpy(out->data + out->n, data, n);
+	if (n > 0)
+		memcpy(out->data + out->n, data, n);
 	out->n += n;
 }
 
@@ -180,8 +181,7 @@ static void put_line(struct keeper_log *l, struct keeper_out *out, const char *h
 	if (out->n + n > KEEPER_OUT_SIZE)
 		flush(l, out);
 	add(out, out->stamp, n_stamp);
-	if (n_head)
-		add(out, head, n_head);
+	add(out, head, n_head);
 	add(out, tail, n_tail);
 	add(out, "\n", 1);
 }

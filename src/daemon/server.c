@@ -263,6 +263,7 @@ static bool is_ours(int fd)
 static int on_listen(sd_event_source *source UNUSED, int listener, uint32_t events UNUSED, void *ctx)
 {
 	struct server *s = ctx;
+	/* cppcheck-suppress nullPointer; accept4() takes NULL for "not asked" */
 	_cleanup_(closep) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0 || s->n_connections >= CONNECTIONS_MAX || !is_ours(fd))

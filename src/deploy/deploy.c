@@ -115,14 +115,16 @@ static void undo_steps(struct deploy *d, size_t n)
 
 static int end(struct deploy *d, const char *state, const char *error, int status, struct err **e)
 {
-	_cleanup_(freep) char *detail =
-		d->version ? xasprintf("v%ld%s%s", d->version, error ? ": " : "", error ? error : "")
-			   : xstrdup(error);
+	_cleanup_(freep) char *detail = NULL;
 	/* Also of `destroy`: the row outlives its app for whoever waits for the outcome (store_app_remove()).
 	 */
 	_cleanup_(tx_end) struct tx tx = { 0 };
 	int r = tx_begin(&tx, &d->store, e);
 
+	if (d->version)
+		detail = xasprintf("v%ld%s%s", d->version, error ? ": " : "", error ? error : "");
+	else if (error)
+		detail = xstrdup(error);
 	(void) fflush(stdout);
 	if (r >= 0 && d->done_step)
 		r = store_step_end(&d->store, d->row.id, d->done_step, "done", e);

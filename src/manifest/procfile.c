@@ -128,7 +128,9 @@ static void drop_web_beside_wsgi(struct procfile *p, const char *file, struct pr
 	static const char *const kinds[] = { "wsgi", "jwsgi", "rwsgi" };
 	struct procfile_entry *web = find(p, "web");
 
-	for (size_t i = 0; web && i < COUNT(kinds); i++) {
+	if (!web)
+		return;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
 		const struct procfile_entry *other = find(p, kinds[i]);
 
 		if (!other)
@@ -139,7 +141,7 @@ static void drop_web_beside_wsgi(struct procfile *p, const char *file, struct pr
 		entry_done(web);
 		memmove(web, web + 1, (size_t) (p->v + p->n - web - 1) * sizeof *web);
 		p->n--;
-		web = NULL;
+		return;
 	}
 }
 

@@ -1,6 +1,7 @@
 /* NGINX_INCLUDE_FILE: an app's own directives, pasted into its server, and never beyond it. */
 #include "router/nginx-internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 
@@ -112,6 +113,7 @@ int nginx_include_read(const struct router_app *a, char **ret, struct err **e)
 	r = read_file(a, file, &text, &n, e);
 	if (r < 0)
 		return err_wrap(e, ERR_REFUSED, "NGINX_INCLUDE_FILE names '%s', which cannot be read", file);
+	assert(text);
 	if (strlen(text) != n)
 		return err_set(e, ERR_REFUSED, "%s: there is a NUL byte in it", file);
 	expanded = a->env ? env_expand(a->env, text) : xstrdup(text);

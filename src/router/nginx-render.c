@@ -4,6 +4,7 @@
  */
 #include "router/nginx-internal.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 
 #include "base/file.h"
@@ -252,6 +253,7 @@ static int put_server(struct strb *b, const struct router_app *a, const struct n
 		r = nginx_include_read(a, &include, e);
 	if (r < 0)
 		return r;
+	assert(include);
 	nginx_put(b, "server {\n");
 	if (!a->plan->route.is_https_only)
 		nginx_put_listen(b, a->host, &a->plan->route, f, a->host->http_port, "");

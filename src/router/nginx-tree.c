@@ -4,6 +4,7 @@
  */
 #include "router/nginx-internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -146,6 +147,7 @@ static char *culprit_of(const char *root, const char *words, unsigned *line)
 {
 	_cleanup_(freep) char *dir = xasprintf(" in %s/" NGINX_CANDIDATE "/", root);
 	_cleanup_(freep) char *certs = xasprintf("\"%s/certs/", root);
+	assert(words);
 	const char *at = strstr(words, dir), *end;
 
 	*line = 0;

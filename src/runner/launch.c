@@ -1,6 +1,7 @@
 /* One way into a release: its environment, its directory, its sandbox, then the command. */
 #include "runner/launch.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +17,7 @@ static char *program_of(const struct launch *l, const struct env *env)
 {
 	_cleanup_(strv_done) struct strv words = { 0 };
 
+	assert(l->command || l->argv);
 	if (!l->command)
 		return xstrdup(l->argv[0]);
 	if (words_split(&words, l->command, NULL, NULL) < 0 || words.n == 0)

@@ -5,6 +5,7 @@
  */
 #include "runtime/runtime-internal.h"
 
+#include <assert.h>
 #include <jansson.h>
 
 #include "base/file.h"
@@ -170,6 +171,7 @@ static int node_find(struct node *ret, const struct runtime_input *in, struct er
 static void read_prefix(struct build *b, const char *exe)
 {
 	_cleanup_(freep) char *prefix = NULL;
+	assert(exe);
 	const char *bin = strrchr(exe, '/');
 
 	if (!bin || bin - exe < 5 || strncmp(bin - 4, "/bin", 4) != 0)
@@ -345,7 +347,7 @@ static int node_fill(struct build *b, const struct runtime_input *in, const char
 {
 	_cleanup_(node_done) struct node node = { 0 };
 	_cleanup_(freep) char *deps = NULL;
-	struct package package;
+	struct package package = { 0 };
 	int r = package_read(&package, in, e);
 
 	if (r >= 0 && !package.needs_install && nothing_to_ask(in))
