@@ -42,6 +42,7 @@
 	X(git_receive_pack)                                                                                  \
 	X(git_upload_pack)                                                                                   \
 	X(complete)                                                                                          \
+	X(manual)                                                                                            \
 	X(git_hook)                                                                                          \
 	X(ssh)
 

@@ -324,3 +324,37 @@ v2" ]
 v4" ]
 	answers trim 4
 }
+
+# --- manual pages -------------------------------------------------------------------------------------------------
+
+# "COMMAND" and "COMMAND --option" a line: what the page explains.
+in_manual() {
+	awk '/^\*/ { command = $1; gsub(/[*,]/, "", command); print command }
+		/^\t\*-/ { match($0, /--[a-z-]+/); print command, substr($0, RSTART, RLENGTH) }' "$1"
+}
+in_help() {
+	local command
+	for command in $(slipway help | grep '^  [a-z]' | awk '{ print $1 }'); do
+		echo "$command"
+		slipway help "$command" | grep -o '^  \(-.,\|   \) --[a-z-]*' | grep -v -- --help | sed "s/.* --/$command --/"
+	done
+}
+
+@test "slipway(1) explains every command and option of the table, and nothing else" {
+	"$REPO/scripts/man-commands" "$REPO/man/slipway.1.scd.in" "$SLIPWAY_BIN/slipway" >"$BATS_TEST_TMPDIR/page"
+	sed '1,/^# COMMANDS/d; /^# OPTIONS/,$d' "$BATS_TEST_TMPDIR/page" | sed '1,/^## /d' >"$BATS_TEST_TMPDIR/commands"
+	diff <(in_help | sort) <(in_manual "$BATS_TEST_TMPDIR/commands" | sort)
+	[ "$(in_help | grep -c ' --')" -gt 30 ]
+	scdoc <"$BATS_TEST_TMPDIR/page" | grep -q '^\.SH NAME'
+	scdoc <"$REPO/man/slipwayd.8.scd" | grep -q '^\.SH SIGNALS'
+}
+
+@test "slipway-config(5) explains every setting of docs/settings.md" {
+	"$REPO/scripts/man-config" "$REPO/docs/settings.md" >"$BATS_TEST_TMPDIR/page"
+	scdoc <"$BATS_TEST_TMPDIR/page" | grep -q '^\.SH NAME'
+	local name
+	while read -r name; do
+		grep -q "^\*$name\*" <(sed 's/\\_/_/g' "$BATS_TEST_TMPDIR/page") || { echo "$name" && false; }
+	done < <(sed -n 's/^| `\([A-Z_]*\)` .*/\1/p' "$REPO/docs/settings.md")
+	grep -q '\*\[ports\] first\*\|\*\[ports\]\* \*first\*\|\[ports\].*first' "$BATS_TEST_TMPDIR/page"
+}
