@@ -306,7 +306,7 @@ void sandbox_from_json(const json_t *j, struct sandbox *s)
 {
 	const char *level = json_text(j, "level");
 
-	*s = (struct sandbox){ .level = SANDBOX_NONE };
+	*s = (struct sandbox){ .level = SANDBOX_BWRAP }; /* what cannot be read opens nothing */
 	for (size_t i = 0; i < COUNT(level_names); i++)
 		if (str_eq(level, level_names[i]))
 			s->level = (enum sandbox_level) i;

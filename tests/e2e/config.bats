@@ -185,9 +185,10 @@ stored() { grep "^$2=" "$(settings "$1")" | cut -d= -f2-; }
 	slipway config:set kept SECRET=a-secret-of-d16
 	[ "$(stat -Lc %a "$ROOT/config/kept/ENV")" = 600 ]
 	[ "$(stat -Lc %a "$ROOT/envs/kept/LIVE_ENV")" = 600 ]
+	wait_until settled kept
 	# Nothing that others can reach holds the value.
 	run find "$ROOT" \( -path "$ROOT/data" -o -path "$ROOT/envs/*/deps" \) -prune -o -type f -perm /044 \
-		-exec grep -l a-secret-of-d16 {} +
+		-exec grep -ls a-secret-of-d16 {} + # -s: retention removes old releases meanwhile
 	[ -z "$output" ]
 }
 
