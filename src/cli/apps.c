@@ -85,6 +85,7 @@ static json_t *app_to_json(const struct app_row *app, const char *state, const s
 	json_put_text(j, "name", app->name);
 	json_put_flag(j, "running", str_eq(state, "running"));
 	json_put_text(j, "state", state);
+	json_put_flag(j, "held", app->is_held);
 	json_put_num(j, "version", app->live_version);
 	(void) json_object_set_new(j, "services", services_of(app, l));
 	json_put_text(j, "last_deployment_state", app->last_state);
@@ -96,7 +97,8 @@ static void add_app_row(struct columns *c, const struct app_row *app, const char
 {
 	_cleanup_(json_releasep) json_t *services = services_of(app, l);
 	_cleanup_(freep) char *version = view_version(app->live_version),
-			      *coloured = xasprintf("%s%s%s", view_colour(state), state, cli_reset());
+			      *coloured = xasprintf("%s%s%s%s", view_colour(state), state, cli_reset(),
+						    app->is_held ? ", held" : "");
 	struct strb text = STRB(4096);
 	const json_t *j;
 	size_t i;
@@ -231,6 +233,7 @@ static int collect_status(struct cli *cli, json_t *j, struct err **e)
 		json_put_text(j, "name", cli->app.name);
 		json_put_flag(j, "running", str_eq(state, "running"));
 		json_put_text(j, "state", state);
+		json_put_flag(j, "held", cli->app.is_held);
 		json_put_num(j, "version", cli->app.live_version);
 		(void) json_object_set_new(j, "services", services_of(&cli->app, &l));
 	}
@@ -273,6 +276,8 @@ static void print_status(const json_t *j)
 
 	(void) printf("%s%s%s is %s%s%s\n", cli_bold(), json_text(j, "name"), cli_reset(), view_colour(state),
 		      state, cli_reset());
+	if (json_flag(j, "held", false))
+		(void) puts("held       what is pushed is stored and not deployed until `slipway unhold`");
 	if (json_num(j, "version", 0))
 		(void) printf("release    %s, commit %s%s%s, made %s\n", version,
 			      view_commit(commit, short_name), runtime ? ", " : "", runtime ? runtime : "",

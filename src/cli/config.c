@@ -102,7 +102,7 @@ static int run_get(struct cli *cli, char **argv, struct err **e)
 
 static bool wants_deployment(struct cli *cli)
 {
-	return cli->app.last_deployment && !cli_option(cli, "no-deploy");
+	return cli->app.last_deployment && !cli->app.is_held && !cli_option(cli, "no-deploy");
 }
 
 static int record(struct cli *cli, const char *what, const struct env *changes, struct err **e)
@@ -148,7 +148,8 @@ static int apply(struct cli *cli, const char *what, const struct env *changes, s
 	if (r < 0)
 		return r;
 	if (!wants_deployment(cli)) {
-		(void) printf("Written; the next deployment of '%s' uses it.\n", cli->app.name);
+		(void) printf("Written; the next deployment of '%s'%s uses it.\n", cli->app.name,
+			      cli->app.is_held ? " (which is held)" : "");
 		return 0;
 	}
 	return deploy_change(cli, e);

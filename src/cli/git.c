@@ -351,11 +351,30 @@ static int hook_store(const struct hook *h, const struct git_update *u, struct e
 	return r < 0 ? r : git_set_pushed(root, h->app, u->to, u->ref, e);
 }
 
+/* Is the app held? Then the pusher is told, and nothing else happens. */
+static int hook_held(const struct hook *h, const struct git_update *u, struct err **e)
+{
+	_cleanup_(app_row_done) struct app_row app = { 0 };
+	int r = store_app_get(&h->cli->store, h->app, &app, e);
+
+	if (r < 0 || !app.is_held)
+		return r;
+	printf("-----> App '%s' is held: %.8s is stored and not deployed\n"
+	       "       To deploy it: slipway unhold %s, then slipway deploy %s   (ssh HOST unhold %s ...)\n",
+	       h->app, u->to, h->app, h->app, h->app);
+	(void) fflush(stdout);
+	return 1;
+}
+
 static int hook_deploy(const struct hook *h, const struct git_update *u, struct err **e)
 {
 	_cleanup_(json_releasep) json_t *args = json_object();
 	int r = hook_store(h, u, e);
 
+	if (r >= 0)
+		r = hook_held(h, u, e);
+	if (r > 0)
+		return 0;
 	if (r >= 0)
 		r = cli_open_control(h->cli, e);
 	if (r < 0)

@@ -10,6 +10,7 @@ struct log_file {
 	char *path;       /* logs/APP/web.1.log */
 	int fd;           /* -1: not there */
 	struct strb line; /* its last line as far as it was written */
+	bool is_early;    /* the last line with a stamp was before --since: so are those without one */
 };
 
 struct logs {
@@ -18,8 +19,9 @@ struct logs {
 	const char *pattern; /* "web", "web.1", "w*"; NULL: all */
 	struct log_file *files;
 	size_t n;
-	long lines;
+	long lines; /* 0: all */
 	bool has_times;
+	char *since; /* a stamp; NULL: not asked for */
 };
 
 /* Is "web.1.log" the log of an instance that was asked for? *name: "web.1", to be freed. */
@@ -32,3 +34,13 @@ int logs_find(struct logs *l, struct err **e);
 void logs_print_rest(struct logs *l, struct log_file *f);
 /* Prints new lines as they come, also across rotation, until it is interrupted. */
 int logs_follow(struct logs *l, struct err **e);
+
+/* The length of a line's time stamp and its blank, or 0: a line that the log keeper did not write. */
+size_t logs_stamp_length(const char *line);
+
+/* logs-since.c */
+/* "10m", "1h30m" or a time becomes a stamp, to be freed. ERR_USAGE. */
+int logs_since_read(const char *text, char **ret, struct err **e);
+bool logs_stamp_is_since(const char *line, size_t stamp, const char *since);
+/* Moves fd to the begin of a line that is not behind the first one to be shown, nor far before it. */
+void logs_seek_since(int fd, const char *since);

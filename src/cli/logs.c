@@ -48,8 +48,7 @@ struct log_file *logs_file(struct logs *l, const char *name)
 	return f;
 }
 
-/* The length of the time stamp and its blank, or 0: a line that the log keeper did not write. */
-static size_t stamp_length(const char *line)
+size_t logs_stamp_length(const char *line)
 {
 	size_t n = strcspn(line, " ");
 
@@ -72,11 +71,21 @@ static void print_json(const struct log_file *f, const char *line, size_t stamp)
 		(void) puts(text);
 }
 
-static void print_line(const struct logs *l, const struct log_file *f, char *line)
+/* What has no stamp belongs to the line before it. */
+static bool is_early(const struct logs *l, struct log_file *f, const char *line, size_t stamp)
 {
-	size_t stamp = stamp_length(line), n = strlen(line);
+	if (l->since && stamp)
+		f->is_early = !logs_stamp_is_since(line, stamp, l->since);
+	return f->is_early;
+}
+
+static void print_line(const struct logs *l, struct log_file *f, char *line)
+{
+	size_t stamp = logs_stamp_length(line), n = strlen(line);
 	int width = 0;
 
+	if (is_early(l, f, line, stamp))
+		return;
 	while (n > stamp && isspace((unsigned char) line[n - 1]))
 		line[--n] = '\0';
 	if (l->cli->is_json) {
@@ -159,10 +168,31 @@ static void print_old(struct logs *l, struct log_file *f, long lines)
 	f->fd = current;
 }
 
+/* Everything since then, of the file before the last rotation too. */
+static void print_since(struct logs *l, struct log_file *f)
+{
+	_cleanup_(freep) char *old = xasprintf("%s.old", f->path);
+	const char *const paths[] = { old, f->path };
+
+	f->is_early = true;
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		closep(&f->fd);
+		f->fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+		if (f->fd < 0)
+			continue;
+		logs_seek_since(f->fd, l->since);
+		logs_print_rest(l, f);
+	}
+}
+
 static void print_last(struct logs *l, struct log_file *f)
 {
 	long found;
 
+	if (!l->lines) {
+		print_since(l, f);
+		return;
+	}
 	f->fd = open(f->path, O_RDONLY | O_CLOEXEC);
 	found = f->fd >= 0 ? seek_lines(f->fd, l->lines) : 0;
 	if (found < l->lines)
@@ -200,6 +230,7 @@ static void logs_done(struct logs *l)
 		free(l->files[i].path);
 	}
 	free(l->files);
+	free(l->since);
 	free(l->dir);
 }
 
@@ -233,8 +264,11 @@ static int deployment_log(struct cli *cli, struct err **e)
 static int run_logs(struct cli *cli, char **argv, struct err **e)
 {
 	_cleanup_(logs_done) struct logs l = { .cli = cli, .pattern = argv[1] };
-	int r = option_number(cli, "lines", 20, &l.lines, e);
+	const char *since = cli_option(cli, "since");
+	int r = option_number(cli, "lines", since ? 0 : 20, &l.lines, e);
 
+	if (r >= 0 && since)
+		r = logs_since_read(since, &l.since, e);
 	l.dir = root_path(cli->root, "logs/%s", cli->app.name);
 	l.has_times = cli_option(cli, "times") != NULL;
 	if (r >= 0)
@@ -269,6 +303,7 @@ const struct command cmd_logs = {
 		(const struct option_def[]){
 			{ 'n', "lines", "N", "the last N lines of each instance (20)" },
 			{ 'f', "follow", NULL, "go on as more is written, until Ctrl-C" },
+			{ 0, "since", "WHEN", "only lines since then: 10m, 1h30m, 2026-11-23T21:37:00Z" },
 			{ 0, "times", NULL, "with the time of each line" },
 			{ 0 } },
 };

@@ -15,6 +15,8 @@
 	X(stop)                                                                                              \
 	X(start)                                                                                             \
 	X(ps_scale)                                                                                          \
+	X(hold)                                                                                              \
+	X(unhold)                                                                                            \
 	X(releases)                                                                                          \
 	X(deployments)                                                                                       \
 	X(events)                                                                                            \
@@ -30,11 +32,17 @@
 	X(setup_ssh)                                                                                         \
 	X(keys)                                                                                              \
 	X(keys_remove)                                                                                       \
+	X(disk)                                                                                              \
+	X(cleanup)                                                                                           \
+	X(doctor)                                                                                            \
 	X(shutdown)                                                                                          \
+	X(completion)                                                                                        \
 	X(version)                                                                                           \
 	X(help)                                                                                              \
 	X(git_receive_pack)                                                                                  \
 	X(git_upload_pack)                                                                                   \
+	X(complete)                                                                                          \
+	X(manual)                                                                                            \
 	X(git_hook)                                                                                          \
 	X(ssh)
 

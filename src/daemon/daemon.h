@@ -1,6 +1,8 @@
 /* slipwayd: what its main() runs. */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
 /*
@@ -16,3 +18,5 @@ int daemon_run(const char *root, struct err **e);
  * when another one runs.
  */
 int keeper_run(const char *root, struct err **e);
+/* The log keeper that runs; 0: none. */
+pid_t keeper_find(const char *root);

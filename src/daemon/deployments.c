@@ -324,6 +324,11 @@ int op_deploy(struct daemon *d, struct request *rq, struct err **e)
 	if (d->is_ending)
 		return err_set(e, ERR_MISSING, "slipwayd ends and deploys nothing any more");
 	r = store_app_get(&d->store, row.app, &app, e);
+	if (r >= 0 && app.is_held && str_eq(row.kind, "deploy") && !json_flag(rq->args, "force", false))
+		r = err_set(e, ERR_REFUSED,
+			    "app '%s' is held and not deployed: `slipway unhold %s` ends that, `slipway "
+			    "deploy %s --force` deploys once",
+			    row.app, row.app, row.app);
 	if (r >= 0)
 		r = add(d, &row, &log, e);
 	if (r < 0)
@@ -402,7 +407,7 @@ int deployments_adopt(struct daemon *d, struct err **e)
 	if (r >= 0)
 		r = store_app_list(&d->store, &apps, &n, e);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = add_pushed(d, apps[i].name, e);
+		r = apps[i].is_held ? 0 : add_pushed(d, apps[i].name, e);
 	app_rows_free(apps, n);
 	return r < 0 ? r : start_queued(d, e);
 }

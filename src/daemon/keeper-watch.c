@@ -8,12 +8,13 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/daemon.h"
 #include "plan/root.h"
 
 enum { FIRST_PAUSE_MS = 50 };
 
-/* Who holds the lock; 0: nobody. */
-static pid_t find_keeper(const char *root)
+/* Who holds the lock. */
+pid_t keeper_find(const char *root)
 {
 	_cleanup_(freep) char *path = root_path(root, "run/keeper.lock");
 	_cleanup_(closep) int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -58,7 +59,7 @@ void keeper_watch(struct daemon *d)
 	_cleanup_(err_freep) struct err *e = NULL;
 	_cleanup_(freep) char *log = root_path(d->root, "logs/keeper.log");
 	const char *const args[] = { "keeper", d->root, NULL };
-	pid_t pid = find_keeper(d->root);
+	pid_t pid = keeper_find(d->root);
 
 	k->child = (struct child){ .pidfd = -1, .gate = -1, .on_end = on_end, .ctx = d };
 	k->began_ms = monotonic_ms();

@@ -124,6 +124,35 @@ int root_make(const char *root, struct strv *made, struct err **e)
 	return r;
 }
 
+static void check_one(const char *path, mode_t mode, struct strv *faults)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		strv_addf(faults, "%s: %s", path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		strv_addf(faults, "%s is no directory", path);
+	else if (st.st_uid != geteuid())
+		strv_addf(faults, "%s belongs to user %u", path, (unsigned) st.st_uid);
+	else if (st.st_mode & 022)
+		strv_addf(faults, "%s can be written to by others (mode %03o)", path, st.st_mode & 0777U);
+	else if (!(mode & 07) && st.st_mode & 07)
+		strv_addf(faults, "%s is open to others (mode %03o)", path, st.st_mode & 0777U);
+	else if ((st.st_mode & mode & 0701) != (mode & 0701))
+		strv_addf(faults, "%s is closed to the web server (mode %03o, not %03o)", path,
+			  st.st_mode & 0777U, (unsigned) mode);
+}
+
+void root_check(const char *root, struct strv *faults)
+{
+	check_one(root, 0711, faults);
+	for (size_t i = 0; i < COUNT(directories); i++) {
+		_cleanup_(freep) char *path = path_join(root, directories[i].name);
+
+		check_one(path, directories[i].mode, faults);
+	}
+}
+
 char *root_path(const char *root, const char *fmt, ...)
 {
 	_cleanup_(freep) char *below = NULL;

@@ -14,6 +14,10 @@ int root_find(char **ret, struct err **e);
  * NULL: gets the paths that were new. */
 int root_make(const char *root, struct strv *made, struct err **e);
 
+/* Looks at these directories without changing any: adds a sentence for each that is not there, not ours, open
+ * to whom it should not be, or closed to the web server. */
+void root_check(const char *root, struct strv *faults);
+
 /* All to be freed. */
 char *root_path(const char *root, const char *fmt, ...) PRINTF(2, 3);
 char *root_release(const char *root, const char *app, long version);       /* releases/APP/vN */

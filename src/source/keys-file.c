@@ -36,7 +36,7 @@ char *ssh_keys_file(void)
 /* One line of the file, taken apart. type is NULL for blank lines, comments and what is no key. */
 struct entry {
 	char *line, *type, *blob, *comment;
-	char *fingerprint, *name; /* of ours; else NULL */
+	char *fingerprint, *name, *program; /* of ours; else NULL */
 };
 
 struct entries {
@@ -52,6 +52,7 @@ static void entry_done(struct entry *entry)
 	free(entry->comment);
 	free(entry->fingerprint);
 	free(entry->name);
+	free(entry->program);
 }
 
 static void entries_done(struct entries *all)
@@ -130,6 +131,7 @@ static void recognise(struct entry *entry, const char *command)
 	if (print && str_starts(print, "SHA256:")) {
 		entry->fingerprint = xstrdup(print);
 		entry->name = ssh_key_name(name ? name : "");
+		entry->program = xstrdup(words.v[i]);
 	}
 }
 
@@ -312,6 +314,7 @@ int ssh_keys_list(const char *file, struct ssh_keys *ret, struct err **e)
 		*GROW(&ret->v, &ret->n) = (struct ssh_key){
 			.fingerprint = xstrdup(entry->fingerprint),
 			.name = xstrdup(entry->name),
+			.program = xstrdup(entry->program),
 			.type = xstrdup(entry->type),
 			.public_key = xasprintf("%s %s%s%s", entry->type, entry->blob,
 						*entry->comment ? " " : "", entry->comment),

@@ -8,6 +8,7 @@ struct ssh_key {
 	char *fingerprint; /* "SHA256:..." */
 	char *name;        /* of the entry: the key's comment, made safe, or "default" */
 	char *type;        /* "ssh-ed25519" */
+	char *program;     /* what an entry has sshd run; NULL when it is none of an authorized_keys file */
 	char *public_key;  /* "TYPE BASE64 COMMENT" */
 	int line;          /* in the file it was read from */
 };

@@ -6,7 +6,7 @@
 
 #define SELECT_APP                                                                                           \
 	"SELECT name, source, is_stopped, live_version, live_deployment, d.id, d.state, a.created_at_s, "    \
-	"r.serves_files FROM app a "                                                                         \
+	"r.serves_files, is_held FROM app a "                                                                \
 	"LEFT JOIN deployment d ON d.id = (SELECT max(id) FROM deployment WHERE app = name) "                \
 	"LEFT JOIN app_release r ON r.app = name AND r.version = live_version "
 
@@ -22,6 +22,7 @@ static void read_row(sqlite3_stmt *q, struct app_row *ret)
 		.last_state = store_text(q, 6),
 		.created_at_s = sqlite3_column_int64(q, 7),
 		.serves_files = sqlite3_column_int(q, 8),
+		.is_held = sqlite3_column_int(q, 9),
 	};
 }
 
@@ -97,6 +98,14 @@ int store_app_set_stopped(struct store *st, const char *name, bool is_stopped, s
 {
 	int r = store_run(st, e, "UPDATE app SET is_stopped = :stopped WHERE name = :name",
 			  F(":stopped", is_stopped), F(":name", name));
+
+	return r == 0 ? not_found(st, name, e) : r < 0 ? r : 0;
+}
+
+int store_app_set_held(struct store *st, const char *name, bool is_held, struct err **e)
+{
+	int r = store_run(st, e, "UPDATE app SET is_held = :held WHERE name = :name", F(":held", is_held),
+			  F(":name", name));
 
 	return r == 0 ? not_found(st, name, e) : r < 0 ? r : 0;
 }

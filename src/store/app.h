@@ -13,6 +13,7 @@ struct app_row {
 	int64_t last_deployment; /* 0: never deployed */
 	char *last_state;        /* of it; NULL: never deployed */
 	int64_t created_at_s;
+	bool is_held;      /* by `hold`: what is pushed is stored and not deployed */
 	bool serves_files; /* the live release has files that the router serves, whatever runs */
 };
 
@@ -23,6 +24,7 @@ int store_app_get(struct store *st, const char *name, struct app_row *ret, struc
 /* All, by name; *ret is an array of *n rows, released with app_rows_free(). */
 int store_app_list(struct store *st, struct app_row **ret, size_t *n, struct err **e);
 int store_app_set_stopped(struct store *st, const char *name, bool is_stopped, struct err **e);
+int store_app_set_held(struct store *st, const char *name, bool is_held, struct err **e);
 /* Forgets the app and all that hangs on it but its events. */
 int store_app_remove(struct store *st, const char *name, struct err **e);
 /* Paths beside the code that live in data/APP/shared (relative). */

@@ -101,6 +101,8 @@ static const char *const migrations[] = {
 	"CREATE INDEX event_app ON event(app, id);",
 	/* 1 -> 2: whether a release without instances serves anything, for listings that read no plan. */
 	"ALTER TABLE app_release ADD COLUMN serves_files INTEGER NOT NULL DEFAULT 0;",
+	/* 2 -> 3: `hold`. */
+	"ALTER TABLE app ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;",
 };
 
 static int read_version(struct store *st, int *ret, struct err **e)

@@ -148,6 +148,20 @@ int store_open(struct store *ret, const char *path, bool may_create, struct err 
 	return 0;
 }
 
+int store_check(struct store *st, struct err **e)
+{
+	_cleanup_(sqlite3_finalizep) sqlite3_stmt *q = NULL;
+	int r = store_query(&q, st, e, "PRAGMA quick_check(1)", NULL, 0);
+
+	if (r >= 0)
+		r = store_next(st, q, e);
+	if (r < 0)
+		return r;
+	_cleanup_(freep) char *said = store_text(q, 0);
+
+	return str_eq(said, "ok") ? 0 : err_set(e, ERR_REFUSED, "%s is damaged: %s", file_of(st), said);
+}
+
 void store_close(struct store *st)
 {
 	(void) sqlite3_close(st->db);

@@ -21,6 +21,8 @@ struct store {
  * one of another schema version is ERR_REFUSED with what to do. A corrupted file is ERR_REFUSED too.
  */
 int store_open(struct store *ret, const char *path, bool may_create, struct err **e);
+/* Reads all of it: 0, or ERR_REFUSED with the first that is damaged. */
+int store_check(struct store *st, struct err **e);
 void store_close(struct store *st); /* for _cleanup_() */
 
 struct tx {

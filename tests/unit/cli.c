@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "cli/cli-internal.h"
 #include "cli/logs-internal.h"
@@ -239,6 +241,87 @@ static void chooses_logs(void **state UNUSED)
 	}
 }
 
+/* SLIPWAY_TEST_NOW is 2026-11-23T21:37:00Z. */
+static void reads_since(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{ "0s", "2026-11-23T21:37:00.000Z" },
+		{ "90s", "2026-11-23T21:35:30.000Z" },
+		{ "10m", "2026-11-23T21:27:00.000Z" },
+		{ "1h30m", "2026-11-23T20:07:00.000Z" },
+		{ "2d", "2026-11-21T21:37:00.000Z" },
+		{ "1w", "2026-11-16T21:37:00.000Z" },
+		{ "2026-11-23", "2026-11-22T23:00:00.000Z" },
+		{ "2026-11-23T21:00", "2026-11-23T20:00:00.000Z" },
+		{ "2026-11-23 21:00:05", "2026-11-23T20:00:05.000Z" },
+		{ "2026-11-23T21:00:05Z", "2026-11-23T21:00:05.000Z" },
+		{ "2026-11-23T21:00:05.5Z", "2026-11-23T21:00:05.500Z" },
+		{ "2026-11-23T21:00:05.1234Z", "2026-11-23T21:00:05.123Z" },
+		{ "2026-11-23T21:00:05+02:00", "2026-11-23T19:00:05.000Z" },
+		{ "", NULL },
+		{ "10", NULL },
+		{ "m", NULL },
+		{ "-5m", NULL },
+		{ "5 m", NULL },
+		{ "5y", NULL },
+		{ "99999999999999999999m", NULL },
+		{ "2026-13-01", NULL },
+		{ "2026-11-23T", NULL },
+		{ "2026-11-23T21:00x", NULL },
+		{ "yesterday", NULL },
+	};
+
+	assert_int_equal(setenv("SLIPWAY_TEST_NOW", "1795469820", 1), 0);
+	assert_int_equal(setenv("TZ", "XYZ-1", 1), 0); /* an hour ahead */
+	tzset();
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		_cleanup_(freep) char *got = NULL;
+		int r = logs_since_read(cases[i].text, &got, NULL);
+
+		assert_int_equal(r, cases[i].want ? 0 : ERR_USAGE);
+		if (!str_eq(got, cases[i].want))
+			fail_msg("'%s': %s", cases[i].text, got);
+	}
+	assert_int_equal(unsetenv("SLIPWAY_TEST_NOW"), 0);
+	assert_int_equal(unsetenv("TZ"), 0);
+	tzset();
+}
+
+/* A log of 100,000 lines, one a second: from anywhere in it the first line is found without reading it all.
+ */
+static void finds_since(void **state UNUSED)
+{
+	FILE *f = tmpfile();
+	static const int seconds[] = { 0, 1, 59, 3600, 50000, 99998, 99999 };
+	const int64_t begin = 1795469820;
+
+	assert_non_null(f);
+	for (int i = 0; i < 100000; i++) {
+		_cleanup_(freep) char *at = time_text(begin + i);
+
+		assert_true(fprintf(f, "%.19s.000Z line %d\n", at, i) > 0);
+	}
+	assert_int_equal(fflush(f), 0);
+	for (size_t i = 0; i < COUNT(seconds); i++) {
+		_cleanup_(freep) char *at = time_text(begin + seconds[i]),
+				      *since = xasprintf("%.19s.000Z", at);
+		char line[128];
+		int n = 0;
+
+		logs_seek_since(fileno(f), since);
+		FILE *again = fdopen(dup(fileno(f)), "r");
+
+		do
+			assert_non_null(fgets(line, sizeof line, again));
+		while (n++ < 3000 && !logs_stamp_is_since(line, logs_stamp_length(line), since));
+		assert_int_equal(strncmp(line, since, 24), 0);
+		(void) fclose(again);
+	}
+	(void) fclose(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +329,7 @@ int main(void)
 		cmocka_unit_test(counts_arguments), cmocka_unit_test(table_is_sound),
 		cmocka_unit_test(aligns_columns),   cmocka_unit_test(reads_settings),
 		cmocka_unit_test(knows_secrets),    cmocka_unit_test(chooses_logs),
+		cmocka_unit_test(reads_since),      cmocka_unit_test(finds_since),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

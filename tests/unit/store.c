@@ -134,7 +134,13 @@ static void keeps_apps(void **state)
 	assert_int_equal(store_app_set_stopped(&f->st, "blog", true, NULL), 0);
 	assert_int_equal(store_app_get(&f->st, "blog", &row, NULL), 0);
 	assert_true(row.is_stopped);
+	assert_false(row.is_held);
 	app_row_done(&row);
+	assert_int_equal(store_app_set_held(&f->st, "blog", true, NULL), 0);
+	assert_int_equal(store_app_get(&f->st, "blog", &row, NULL), 0);
+	assert_true(row.is_held);
+	app_row_done(&row);
+	assert_int_equal(store_app_set_held(&f->st, "nosuch", true, NULL), ERR_NOT_FOUND);
 	assert_int_equal(store_shared_add(&f->st, "blog", "uploads", NULL), 0);
 	assert_int_equal(store_shared_add(&f->st, "blog", "uploads", NULL), 0);
 	assert_int_equal(store_shared_list(&f->st, "blog", &shared, NULL), 0);
