@@ -6,6 +6,7 @@
 build_setup() {
 	local build=$1 made_of
 	shift
+	# shellcheck disable=SC2154 # $here is of who sources this
 	made_of="$here $*"
 	if [ -e "$build/build.ninja" ] && [ "$(cat "$build/.made-of" 2>/dev/null)" = "$made_of" ]; then
 		return 0
