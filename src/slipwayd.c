@@ -44,7 +44,16 @@ static int deployment(char **argv, int (*run)(const char *root, int64_t id, stru
 	if (!str_to_long(argv[1], 1, LONG_MAX, &id))
 		return err_set(e, ERR_USAGE, "'%s' is no number of a deployment", argv[1]);
 	log_init();
-	return launch_gate() ? run(argv[0], id, e) : 0;
+	if (!launch_gate())
+		return 0;
+	int r = run(argv[0], id, e);
+
+	if (r >= 0 || !err_is_temporary(r))
+		return r;
+	_cleanup_(freep) char *text = err_text(e ? *e : NULL);
+
+	(void) fprintf(stderr, "slipwayd: %s; it will be tried again\n", text);
+	return DEPLOY_UNFINISHED;
 }
 
 static int mode_deploy(char **argv, struct err **e)

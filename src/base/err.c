@@ -70,6 +70,16 @@ char *err_text(const struct err *e)
 	return b.s ? b.s : xstrdup(e->msg);
 }
 
+bool err_is_temporary(int code)
+{
+	static const int codes[] = { ENOSPC, EDQUOT, EBUSY, EIO, EROFS, ENOMEM, EMFILE, ENFILE, EAGAIN };
+
+	for (size_t i = 0; i < COUNT(codes); i++)
+		if (code == -codes[i])
+			return true;
+	return false;
+}
+
 int err_exit_status(int code)
 {
 	if (code <= ERR_USAGE && code >= ERR_PERMISSION)

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 
 /* Codes below -5000 are slipway's own, all others are -errno. See err_exit_status(). */
@@ -35,5 +37,7 @@ struct err *err_free(struct err *e);
 DEFINE_CLEANUP(struct err *, err_free)
 /* The chain as one text "a: b: c"; to be freed. NULL gives "unknown error". */
 char *err_text(const struct err *e);
+/* Will it work later without anybody changing anything but making room: a full disk, a locked store ...? */
+bool err_is_temporary(int code);
 /* The exit status that design.md gives to a code: 1 to 7. */
 int err_exit_status(int code);

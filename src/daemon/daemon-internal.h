@@ -45,6 +45,8 @@ struct daemon {
 	struct end_waiter *end_waiters;
 	struct retire *retires;
 	struct kept keeper, nginx;
+	struct stale_row *stale_rows; /* record.c */
+	sd_event_source *record_timer;
 };
 
 /* The pause before the next start after `exits` ends in a row: first_ms, doubled each time, at most 300 s. */
@@ -71,6 +73,7 @@ struct instance {
 	unsigned stop_timeout_ms;
 	enum sandbox_level sandbox;
 	bool is_due;               /* to be started by the next batch */
+	bool is_unrecorded;        /* record.c */
 	struct request *wanted_by; /* a `start` of the same key while it stops */
 };
 
@@ -109,6 +112,12 @@ int supervisor_running(const struct daemon *d);
 /* Continues what the daemon before left (adopt.c). */
 int supervisor_adopt(struct daemon *d, struct err **e);
 void supervisor_done(struct daemon *d);
+
+/* ---- record.c ---- */
+
+void record_instance(struct instance *i);
+void record_gone(struct daemon *d, const struct instance_row *row);
+void record_done(struct daemon *d);
 
 /* ---- keeper-watch.c, router.c ---- */
 

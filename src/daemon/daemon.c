@@ -222,6 +222,7 @@ static void daemon_done(struct daemon *d)
 	retires_done(d);
 	deployments_done(d);
 	supervisor_done(d);
+	record_done(d);
 	server_close(d);
 	kept_done(&d->keeper);
 	kept_done(&d->nginx);

@@ -9,12 +9,13 @@
 #include "base/log.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/server.h"
+#include "deploy/deploy.h"
 #include "plan/root.h"
 #include "source/git.h"
 #include "store/app.h"
 #include "store/deployment.h"
 
-enum { REPAIRS_MAX = 3 };
+enum { REPAIRS_MAX = 3, WAIT_MAX_MS = 30000 };
 
 /* A deployment's process. */
 struct run {
@@ -23,7 +24,8 @@ struct run {
 	struct child child;
 	int64_t id;
 	char *app;
-	unsigned repairs;
+	unsigned repairs, waits;
+	sd_event_source *timer; /* until it is tried again */
 };
 
 struct end_waiter {
@@ -33,6 +35,7 @@ struct end_waiter {
 };
 
 static void run_next(struct daemon *d, const char *app);
+static void go_on(struct run *run);
 
 static struct run *run_find(struct daemon *d, const char *app)
 {
@@ -49,6 +52,7 @@ static void run_free(struct run *run)
 	while (*at != run)
 		at = &(*at)->next;
 	*at = run->next;
+	sd_event_source_disable_unref(run->timer);
 	child_forget(&run->child);
 	free(run->app);
 	free(run);
@@ -150,17 +154,6 @@ static int spawn(struct run *run, const char *mode, struct err **e)
 	return 0;
 }
 
-/* Nothing helped: the row ends, so that the app's next deployment can begin. */
-static void give_up(struct run *run, const char *why)
-{
-	_cleanup_(err_freep) struct err *e = NULL;
-
-	if (store_deployment_end(&run->d->store, run->id, "failed", why, 1, &e) < 0)
-		log_failure("a deployment could not be ended", run->app, &e);
-	daemon_event(run->d, run->app, "repair", why, "failed");
-	log_error("a deployment could not be repaired", F("app", run->app), F("deployment", run->id));
-}
-
 /* status: of its process; what counts when `destroy` took the row away with its app. */
 static void finish(struct run *run, int status)
 {
@@ -178,19 +171,75 @@ static void finish(struct run *run, int status)
 	run_next(d, app);
 }
 
-static void repair(struct run *run)
+static int on_again(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
+{
+	go_on(ctx);
+	return 0;
+}
+
+/* The disk is full, or something like it. Who waits is told so; the app's other deployments wait for this
+ * one. */
+static void try_later(struct run *run, const char *why)
+{
+	unsigned pause = backoff_ms(++run->waits, DEFAULT_PAUSE_MS);
+	struct deployment_row row = {
+		.id = run->id, .state = (char *) "failed", .error = (char *) why, .exit_status = 1
+	};
+
+	answer_waiters(run->d, &row);
+	log_warning("a deployment waits until it can go on", F("app", run->app), F("deployment", run->id),
+		    F("error", why));
+	timer_set(run->d, &run->timer, pause < WAIT_MAX_MS ? pause : WAIT_MAX_MS, on_again, run);
+}
+
+/* Nothing helped: the row ends, so that the app's next deployment can begin. */
+static void give_up(struct run *run, const char *why)
 {
 	_cleanup_(err_freep) struct err *e = NULL;
 
-	if (run->repairs++ < REPAIRS_MAX) {
-		log_warning("a deployment died and is repaired", F("app", run->app),
-			    F("deployment", run->id));
-		if (spawn(run, "repair", &e) >= 0)
-			return;
-		log_failure("a repair could not be started", run->app, &e);
+	if (store_deployment_end(&run->d->store, run->id, "failed", why, 1, &e) < 0) {
+		_cleanup_(freep) char *text = err_text(e);
+
+		try_later(run, text);
+		return;
 	}
-	give_up(run, "its process died, and so did what tried to repair it");
+	daemon_event(run->d, run->app, "repair", why, "failed");
+	log_error("a deployment could not be repaired", F("app", run->app), F("deployment", run->id));
 	finish(run, 1);
+}
+
+/* Starts what brings the deployment to its end: itself, or its repair. */
+static void go_on(struct run *run)
+{
+	_cleanup_(deployment_row_done) struct deployment_row row = { 0 };
+	_cleanup_(err_freep) struct err *e = NULL;
+	int r = store_deployment_get(&run->d->store, run->id, &row, &e);
+
+	if (r == ERR_NOT_FOUND || (r >= 0 && has_ended(&row))) {
+		finish(run, (int) row.exit_status);
+		return;
+	}
+	if (run->repairs > REPAIRS_MAX) {
+		give_up(run, "its process died, and so did what tried to repair it");
+		return;
+	}
+	if (r >= 0)
+		r = spawn(run, str_eq(row.state, "queued") ? "deploy" : "repair", &e);
+	if (r >= 0)
+		return;
+	_cleanup_(freep) char *why = err_text(e);
+
+	if (err_is_temporary(r))
+		try_later(run, why);
+	else
+		give_up(run, why);
+}
+
+static void repair(struct run *run)
+{
+	run->repairs++;
+	log_warning("a deployment died and is repaired", F("app", run->app), F("deployment", run->id));
+	go_on(run);
 }
 
 static void on_end(struct child *c, int status)
@@ -206,10 +255,14 @@ static void on_end(struct child *c, int status)
 
 	if (r < 0 && r != ERR_NOT_FOUND)
 		log_failure("a deployment has ended and cannot be read", run->app, &e);
-	if (r >= 0 && !has_ended(&row))
-		repair(run);
-	else
+	else if (r < 0 || has_ended(&row)) {
 		finish(run, status);
+		return;
+	}
+	if (status == DEPLOY_UNFINISHED || r < 0)
+		try_later(run, "it could not be brought to its end yet, see its log");
+	else
+		repair(run);
 }
 
 static struct run *run_new(struct daemon *d, const struct deployment_row *row)
@@ -229,14 +282,7 @@ static void run_next(struct daemon *d, const char *app)
 
 	if (d->is_ending || run_find(d, app) || store_deployment_queued(&d->store, app, &row, NULL) < 0)
 		return;
-	struct run *run = run_new(d, &row);
-
-	if (spawn(run, "deploy", &e) >= 0)
-		return;
-	_cleanup_(freep) char *why = err_text(e);
-
-	give_up(run, why);
-	finish(run, 1);
+	go_on(run_new(d, &row));
 }
 
 /* ---- asking for one ---- */

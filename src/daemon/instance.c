@@ -67,14 +67,6 @@ static char *name_of(const struct instance *i)
 	return xasprintf("%s.%u", i->row.service, i->row.ordinal);
 }
 
-static void put_row(struct instance *i)
-{
-	_cleanup_(err_freep) struct err *e = NULL;
-
-	if (store_instance_put(&i->d->store, &i->row, &e) < 0)
-		log_failure("an instance's state was not recorded", i->row.app, &e);
-}
-
 /* ---- starting ---- */
 
 static int signal_number(const char *name)
@@ -125,8 +117,10 @@ static int make_fifo(const struct instance *i, size_t log_max, struct err **e)
 
 	if (file_read(max, 64, &was, NULL, NULL) < 0 || !str_eq(was, text))
 		r = file_replace(max, text, strlen(text), 0600, e);
-	if (r < 0)
+	if (r < 0 && r != -ENOSPC)
 		return r;
+	if (r < 0 && e) /* the usual limit does until there is room */
+		*e = err_free(*e);
 	return mkfifo(fifo, 0600) < 0 && errno != EEXIST ? err_set(e, -errno, "making %s: %m", fifo) : 0;
 }
 
@@ -172,6 +166,7 @@ int instance_launch(struct instance *i, struct err **e)
 		i->row.pid = 0;
 		return r;
 	}
+	i->is_unrecorded = false;
 	i->began_ms = monotonic_ms();
 	is_running(i);
 	return 0;
@@ -231,7 +226,7 @@ static void has_crashed(struct instance *i, int status)
 
 	i->state = INSTANCE_WAITING;
 	i->next_start_s = now_s() + pause / 1000;
-	put_row(i);
+	record_instance(i);
 	tell_crash(i, status, pause);
 	timer_set(i->d, &i->timer, pause, on_restart, i);
 }
@@ -277,16 +272,14 @@ static void start_again(struct instance *i)
 
 static void is_gone(struct instance *i)
 {
-	_cleanup_(err_freep) struct err *e = NULL;
 	struct daemon *d = i->d;
 
 	if (d->is_ending) { /* the next daemon starts it again */
 		i->row.pid = 0;
 		i->row.is_stopping = false;
-		put_row(i);
-	} else if (store_instance_remove(&d->store, i->row.deployment, i->row.service, i->row.ordinal, &e) <
-		   0) {
-		log_failure("an instance that is gone was not forgotten", i->row.app, &e);
+		record_instance(i);
+	} else {
+		record_gone(d, &i->row);
 	}
 	remove_fifo(i);
 	if (i->wanted_by)
@@ -342,7 +335,7 @@ void instance_stop(struct instance *i)
 	i->state = INSTANCE_STOPPING;
 	i->is_due = false;
 	i->row.is_stopping = true;
-	put_row(i);
+	record_instance(i);
 	if (!has_process) {
 		is_gone(i);
 		return;

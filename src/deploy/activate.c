@@ -129,7 +129,7 @@ int step_start(struct deploy *d, struct err **e)
 
 int undo_start(struct deploy *d, struct err **e)
 {
-	int r = instances_stop_new(d, e);
+	int r = instances_stop_new(d, true, e);
 
 	if (r < 0 || (!d->is_touched && !d->is_repair))
 		return r;
@@ -184,8 +184,9 @@ int undo_switch(struct deploy *d, struct err **e)
 	_cleanup_(freep) char *link = root_path(d->root, "apps/%s", d->row.app);
 	_cleanup_(freep) char *target =
 		xasprintf("../releases/%s/v%lld/src", d->row.app, (long long) d->row.from_version);
-	int r = instances_stop_new(d, e);
+	int r = instances_stop_new(d, false, e);
 
+	/* What the router may still lead to goes last. */
 	if (r >= 0)
 		r = instances_start_old(d, e);
 	if (r >= 0)
@@ -194,7 +195,7 @@ int undo_switch(struct deploy *d, struct err **e)
 		r = link_replace(target, link, e);
 	if (r >= 0 && !d->has_old)
 		(void) unlink(link);
-	return r;
+	return r < 0 ? r : instances_stop_new(d, true, e);
 }
 
 int step_record(struct deploy *d, struct err **e)

@@ -130,7 +130,8 @@ int shared_mend_old(struct deploy *d, struct err **e);
 int instances_start(struct deploy *d, bool parallel,
 		    struct err **e); /* of parallel, or of the other services */
 int instances_check(struct deploy *d, bool parallel, struct err **e);
-int instances_stop_new(struct deploy *d, struct err **e);
+/* Stops what the new generation runs of services that may not run twice (or all of it). */
+int instances_stop_new(struct deploy *d, bool all, struct err **e);
 /* Stops what the old generation runs of services that may not run twice (or all of it). */
 int instances_stop_old(struct deploy *d, bool all, struct err **e);
 /* Starts what of the old generation does not run; for undoing. */

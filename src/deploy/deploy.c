@@ -96,21 +96,28 @@ static int run_step(struct deploy *d, const struct step *s, struct err **e)
 	return 0;
 }
 
-/* Undoes the first n steps, last first. What cannot be undone is said and the rest goes on. */
-static void undo_steps(struct deploy *d, size_t n)
+/* Undoes the first n steps, last first. What cannot be undone is said and the rest goes on; but what a full
+ * disk is in the way of is done later, in the same order. */
+static int undo_steps(struct deploy *d, size_t n, struct err **error)
 {
 	for (size_t i = n; i-- > 0;) {
 		const struct step *s = &d->kind->steps[i];
 		_cleanup_(err_freep) struct err *e = NULL;
 
-		if (s->undo && s->undo(d, &e) < 0) {
+		int r = s->undo ? s->undo(d, &e) : 0;
+
+		if (r < 0) {
 			_cleanup_(freep) char *why = err_text(e);
+
+			if (err_is_temporary(r))
+				return err_set(error, r, "undoing %s: %s", s->name, why);
 
 			say_warning("undoing %s: %s", s->name, why);
 			continue;
 		}
 		(void) store_step_end(&d->store, d->row.id, s->name, "undone", NULL);
 	}
+	return 0;
 }
 
 static int end(struct deploy *d, const char *state, const char *error, int status, struct err **e)
@@ -145,6 +152,15 @@ static int find_daemon(struct deploy *d, struct err **e)
 	return deploy_connect(d, e);
 }
 
+static size_t step_number(const struct deploy *d, const char *name)
+{
+	size_t i = 0;
+
+	while (d->kind->steps[i].name && !str_eq(d->kind->steps[i].name, name))
+		i++;
+	return i;
+}
+
 static int fail(struct deploy *d, size_t at, const struct err *why, struct err **e)
 {
 	if (find_daemon(d, e) < 0) {
@@ -156,8 +172,16 @@ static int fail(struct deploy *d, size_t at, const struct err *why, struct err *
 	int status = err_exit_status(why ? why->code : 0);
 
 	d->done_step = NULL; /* what it did is undone now */
-	(void) store_step_end(&d->store, d->row.id, step, "failed", NULL);
-	undo_steps(d, at + 1);
+	int r = store_step_end(&d->store, d->row.id, step, "failed", e);
+	if (r < 0 && at >= step_number(d, "switch"))
+		return r; /* a repair that does not know that it failed would finish what was undone */
+	r = undo_steps(d, at + 1, e);
+	if (r < 0) {
+		say_warning(
+			"%s failed (%s), and not all could be undone yet: slipwayd goes on as soon as it can",
+			step, text);
+		return r;
+	}
 	report_failure(d, step, why, d->is_touched);
 	return d->is_touched ? end(d, "rolled back", error, 6, e) : end(d, "failed", error, status, e);
 }
@@ -211,13 +235,13 @@ static size_t steps_begun(const struct deploy *d, const struct step_row *rows, s
 	return begun;
 }
 
-static size_t step_number(const struct deploy *d, const char *name)
+/* It was being undone already. */
+static bool any_failed(const struct step_row *rows, size_t n)
 {
-	size_t i = 0;
-
-	while (d->kind->steps[i].name && !str_eq(d->kind->steps[i].name, name))
-		i++;
-	return i;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].outcome, "failed") || str_eq(rows[i].outcome, "undone"))
+			return true;
+	return false;
 }
 
 int deploy_repair(const char *root, int64_t id, struct err **e)
@@ -235,11 +259,15 @@ int deploy_repair(const char *root, int64_t id, struct err **e)
 		r = store_step_list(&d.store, id, &rows, &n, e);
 	if (r >= 0)
 		r = store_deployment_begin(&d.store, id, getpid(), (int64_t) proc_start_time(getpid()), e);
-	if (r < 0)
+	if (r < 0) {
+		step_rows_free(rows, n);
 		return r;
+	}
 	begun = steps_begun(&d, rows, n, &open);
+	bool has_failed = any_failed(rows, n);
+
 	step_rows_free(rows, n);
-	if (begun > step_number(&d, "switch")) {
+	if (begun > step_number(&d, "switch") && !has_failed) {
 		say("deployment %lld was interrupted: finishing it", (long long) id);
 		r = d.version ? deploy_read_release(&d, &why) : 0;
 		if (str_eq(d.row.kind, "deploy"))
@@ -253,7 +281,9 @@ int deploy_repair(const char *root, int64_t id, struct err **e)
 	say("deployment %lld was interrupted: undoing it", (long long) id);
 	if (begun > 0 && d.version)
 		(void) deploy_read_release(&d, NULL);
-	(void) err_set(&why, ERR_FAILED, "interrupted: its process died");
+	(void) err_set(&why, ERR_FAILED,
+		       has_failed ? "it failed, and could not be undone at once: see its log"
+				  : "interrupted: its process died");
 	if (begun == 0) {
 		report_failure(&d, "fetch", why, false);
 		return end(&d, "failed", why->msg, 1, e);

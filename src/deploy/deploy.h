@@ -9,6 +9,10 @@
 
 #include "base/err.h"
 
+/* The exit status of a process that could not bring its deployment to an end, as the disk is full or the
+ * store is locked: it is to be repaired when that has changed. */
+enum { DEPLOY_UNFINISHED = 75 };
+
 /*
  * Runs the deployment with this id, whose row is "queued", to its end. Progress goes to standard output,
  * which is its log. Returns the exit status for whoever asked (0, 1, 4, 5, 6), also recorded in the store; <

@@ -65,13 +65,24 @@ int instances_check(struct deploy *d, bool parallel, struct err **e)
 	return 0;
 }
 
-int instances_stop_new(struct deploy *d, struct err **e)
+int instances_stop_new(struct deploy *d, bool all, struct err **e)
 {
 	struct generation g = deploy_generation(d, d->version, d->generation);
+	const struct runner_ops *runner = deploy_runner(d);
+	int r = 0;
 
 	for (size_t i = 0; i < d->n_targets; i++)
 		d->targets[i].pid = 0;
-	return deploy_runner(d)->stop(&g, NULL, 0, e);
+	if (all)
+		return runner->stop(&g, NULL, 0, e);
+	for (size_t i = 0; r >= 0 && i < d->plan.n_services; i++) {
+		const struct plan_service *new = &d->plan.services[i];
+		const struct plan_service *old = plan_find_service(&d->old_plan, new->name);
+
+		if (!new->is_parallel || (old && !old->is_parallel))
+			r = runner->stop(&g, new->name, 0, e);
+	}
+	return r;
 }
 
 int instances_stop_old(struct deploy *d, bool all, struct err **e)

@@ -1,13 +1,19 @@
 # kill -9 and full disks at the worst moments: an app is on its old release or on its new one, never between.
 load helpers
 
+# The root is on a small disk of its own where we may make one.
 setup_file() {
+	mkdir -p "$BATS_FILE_TMPDIR/s/root"
+	mount -t tmpfs -o size=32m,mode=0711 slipway-test "$BATS_FILE_TMPDIR/s/root" 2>/dev/null || :
 	server_start
 	app_create app
 	procfile app 'web: python3 server.py' 'worker: exec sleep 100000' 'release: sleep 0.1'
 	push app
 }
-teardown_file() { server_stop; }
+teardown_file() {
+	server_stop
+	! mountpoint -q "$BATS_FILE_TMPDIR/s/root" || umount "$BATS_FILE_TMPDIR/s/root"
+}
 
 store() { sqlite3 -cmd '.timeout 10000' "$ROOT/state.db" "$1"; }
 owner() { store "SELECT owner_pid FROM deployment WHERE app = 'app' AND state = 'running'"; }
@@ -99,4 +105,53 @@ killed_at() {
 		wait_until is_whole "$old" $version
 		[ $status != 0 ] || answers app $version
 	done
+}
+
+# fill KIBIBYTES: leaves that much room.
+fill() {
+	local free
+	free=$(df --output=avail -k "$ROOT" | tail -n1)
+	head -c "$(((free - $1) * 1024))" /dev/zero >"$ROOT/filler"
+}
+
+@test "a full disk leaves what is live, and what could not be undone or finished is, once there is room" {
+	mountpoint -q "$ROOT" || skip "no file system can be mounted here"
+	# Enough for more and more steps: git's objects are there already.
+	local version=70 old status
+	for room in 0 8 16 32 48 64 80 96 128 160 200 240 280 320; do
+		version=$((version + 1))
+		old=$(ask app .version)
+		set_version app $version
+		git --git-dir="$ROOT/repos/app" fetch -q "$WORK/app" main
+		fill $room
+		status=0
+		slipway deploy app "$(git -C "$WORK/app" rev-parse main)" >"$BATS_TEST_TMPDIR/said" 2>&1 || status=$?
+		rm -f "$ROOT/filler"
+		echo "room for $room KiB: exit $status" && cat "$BATS_TEST_TMPDIR/said"
+		server_slipwayd_answers
+		wait_until is_whole "$old" $version
+		[ $status != 0 ] || answers app $version
+	done
+	run push_version app 99
+	[ "$status" -eq 0 ]
+	wait_until is_whole 99 99
+}
+
+@test "a store that another process locks for long delays, and breaks nothing" {
+	slow
+	local old
+	old=$(ask app .version)
+	push_in_background 100
+	wait_until begun build
+	mkfifo "$BATS_TEST_TMPDIR/hold"
+	python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+db.execute("BEGIN IMMEDIATE")
+sys.stdin.read()' "$ROOT/state.db" <"$BATS_TEST_TMPDIR/hold" 3>&- &
+	exec 7>"$BATS_TEST_TMPDIR/hold"
+	WAIT_SECONDS=120 wait_until grep -rqs 'has been locked by another process' "$ROOT/logs/app" "$SERVER_DIR/slipwayd.log"
+	exec 7>&-
+	wait "$pusher" || :
+	cat "$BATS_TEST_TMPDIR/push"
+	WAIT_SECONDS=90 wait_until is_whole "$old" 100
 }
