@@ -71,13 +71,21 @@ static void print_json(const struct log_file *f, const char *line, size_t stamp)
 		(void) puts(text);
 }
 
-static void print_line(const struct logs *l, const struct log_file *f, char *line)
+static void print_line(struct logs *l, const struct log_file *f, char *line)
 {
 	size_t stamp = stamp_length(line), n = strlen(line);
 	int width = 0;
 
 	while (n > stamp && isspace((unsigned char) line[n - 1]))
 		line[--n] = '\0';
+	if (l->is_ended || (l->until && strstr(line, l->until))) {
+		l->is_ended = true;
+		return;
+	}
+	if (l->is_bare) {
+		(void) puts(line + stamp);
+		return;
+	}
 	if (l->cli->is_json) {
 		print_json(f, line, stamp);
 		return;
@@ -88,7 +96,7 @@ static void print_line(const struct logs *l, const struct log_file *f, char *lin
 }
 
 /* Whole lines are printed at once; the last one waits for its end. */
-static void feed(const struct logs *l, struct log_file *f, const char *data, size_t n)
+static void feed(struct logs *l, struct log_file *f, const char *data, size_t n)
 {
 	while (n) {
 		const char *eol = memchr(data, '\n', n);
@@ -188,16 +196,33 @@ int logs_find(struct logs *l, struct err **e)
 	return r;
 }
 
-static void logs_done(struct logs *l)
+static void file_done(struct log_file *f)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		closep(&l->files[i].fd);
-		strb_done(&l->files[i].line);
-		free(l->files[i].name);
-		free(l->files[i].path);
-	}
+	closep(&f->fd);
+	strb_done(&f->line);
+	free(f->name);
+	free(f->path);
+}
+
+void logs_keep_wanted(struct logs *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (str_eq(l->files[i].name, l->pattern))
+			l->files[kept++] = l->files[i];
+		else
+			file_done(&l->files[i]);
+	l->n = kept;
+}
+
+void logs_done(struct logs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		file_done(&l->files[i]);
 	free(l->files);
 	free(l->dir);
+	json_decref(l->answer);
 }
 
 /* `logs APP deploy`: what the last deployment said. */

@@ -15,6 +15,10 @@
 	X(stop)                                                                                              \
 	X(start)                                                                                             \
 	X(ps_scale)                                                                                          \
+	X(runs)                                                                                              \
+	X(run_now)                                                                                           \
+	X(suspend)                                                                                           \
+	X(resume)                                                                                            \
 	X(releases)                                                                                          \
 	X(deployments)                                                                                       \
 	X(events)                                                                                            \

@@ -5,6 +5,7 @@
 #include "deploy/deploy-internal.h"
 #include "deploy/deploy.h"
 #include "plan/root.h"
+#include "store/instance.h"
 #include "store/release.h"
 
 enum { KEPT_LOGS = 30 };
@@ -20,15 +21,27 @@ static bool is_kept(const struct release_row *row, unsigned *left)
 	return true;
 }
 
+/* A run of a schedule may outlast the release it began with. */
+static bool is_used(const struct instance_row *rows, size_t n, int64_t version)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].version == version)
+			return true;
+	return false;
+}
+
 static int remove_releases(struct store *st, const char *root, const char *app, unsigned keep,
 			   struct strv *kept, struct err **e)
 {
 	struct release_row *rows = NULL;
-	size_t n = 0;
+	struct instance_row *instances = NULL;
+	size_t n = 0, n_instances = 0;
 	int r = store_release_list(st, app, &rows, &n, e);
 
+	if (r >= 0)
+		r = store_instance_list(st, app, &instances, &n_instances, e);
 	for (size_t i = 0; r >= 0 && i < n; i++) {
-		if (is_kept(&rows[i], &keep)) {
+		if (is_kept(&rows[i], &keep) || is_used(instances, n_instances, rows[i].version)) {
 			strv_addf(kept, "%lld", (long long) rows[i].version);
 			continue;
 		}
@@ -38,6 +51,7 @@ static int remove_releases(struct store *st, const char *root, const char *app, 
 		if (r >= 0)
 			r = store_release_remove(st, app, rows[i].version, e);
 	}
+	instance_rows_free(instances, n_instances);
 	release_rows_free(rows, n);
 	return r;
 }
