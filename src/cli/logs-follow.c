@@ -84,15 +84,15 @@ static int read_events(struct logs *l, int notify)
 	return 0;
 }
 
-/* 0: nothing happens any more. */
+/* 1: something has happened. 0: nothing will any more. */
 static int wait_for_more(struct logs *l, struct pollfd on[static 3], struct err **e)
 {
 	int r = 0;
 
 	if (l->control && !l->answer)
 		r = control_receive(l->control, false, &l->answer, e);
-	if (r < 0)
-		return r;
+	if (r < 0 || (l->is_ended && l->answer))
+		return r < 0 ? r : 0;
 	on[2].fd = l->control && !l->answer ? l->control->fd : -1;
 	r = poll(on, 3, l->answer ? LAST_LINE_MS : -1);
 	if (r < 0)

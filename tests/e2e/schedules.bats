@@ -2,6 +2,7 @@
 # minute of theirs is a second, so that nothing waits for a real one.
 load helpers
 
+# shellcheck disable=SC2034 # scripts/server.bash reads it
 clock() { SERVER_ENV=("SLIPWAY_TEST_CLOCK=$CLOCK"); }
 setup_file() {
 	CLOCK=$(date +%s):60
@@ -169,7 +170,7 @@ restart_daemon() {
 }
 
 @test "schedules survive a killed daemon: what ran goes on, what was due is missed once" {
-	schedules_only killed 'cron: * * * * * echo x' 'cron-long: @yearly touch $DATA_ROOT/began; read -r _ <$DATA_ROOT/go; echo done >>$DATA_ROOT/out'
+	schedules_only killed 'cron: * * * * * echo x' 'cron-long: @yearly touch $DATA_ROOT/began; read -r _ <$DATA_ROOT/go; echo finished >>$DATA_ROOT/out'
 	push killed
 	mkfifo "$ROOT/data/killed/go"
 	slipway run-now killed cron-long --no-wait
@@ -188,7 +189,7 @@ restart_daemon() {
 	[ "$(running killed)" -ge 1 ]
 	wait_until runs_are killed 'select(.service == "cron" and .version > 0)' 2
 	echo >"$ROOT/data/killed/go"
-	wait_until grep -q done "$ROOT/data/killed/out"
+	wait_until grep -q finished "$ROOT/data/killed/out"
 	wait_until runs_are killed 'select(.service == "cron-long" and .outcome == "unknown")' 1
 	[[ $(slipway events killed) == *"not made up for"* ]]
 }
