@@ -31,6 +31,9 @@ int view_instances(struct cli *cli, const char *app, json_t **ret, struct err **
 /* The plan of the live release. ERR_FAILED "Error: app 'X' not deployed!" when there is none. */
 struct plan;
 int view_live_plan(struct cli *cli, struct plan *ret, struct err **e);
+/* schedule.c: the schedules of a plan with their next and last runs, as docs/json.md gives them. */
+int view_schedules(struct cli *cli, const struct plan *p, json_t **ret, struct err **e);
+void view_print_schedules(const json_t *schedules);
 /* "2026-11-23T21:40:00Z", or "" for 0; to be freed. */
 char *view_time(int64_t at_s);
 char *view_version(int64_t version); /* "v7", "-" for 0; to be freed */

@@ -10,6 +10,8 @@
 
 #include "cli/logs-internal.h"
 
+enum { LAST_LINE_MS = 2000 }; /* for a log keeper that is away */
+
 static bool is_same(int fd, const struct stat *other)
 {
 	struct stat st;
@@ -82,10 +84,26 @@ static int read_events(struct logs *l, int notify)
 	return 0;
 }
 
+/* 1: something has happened. 0: nothing will any more. */
+static int wait_for_more(struct logs *l, struct pollfd on[static 3], struct err **e)
+{
+	int r = 0;
+
+	if (l->control && !l->answer)
+		r = control_receive(l->control, false, &l->answer, e);
+	if (r < 0 || (l->is_ended && l->answer))
+		return r < 0 ? r : 0;
+	on[2].fd = l->control && !l->answer ? l->control->fd : -1;
+	r = poll(on, 3, l->answer ? LAST_LINE_MS : -1);
+	if (r < 0)
+		return errno == EINTR ? 1 : err_set(e, -errno, "waiting for %s: %m", l->dir);
+	return r > 0 && !(on[1].revents & (POLLERR | POLLHUP)); /* else nobody reads us any more */
+}
+
 int logs_follow(struct logs *l, struct err **e)
 {
 	_cleanup_(closep) int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	struct pollfd on[] = { { notify, POLLIN, 0 }, { STDOUT_FILENO, 0, 0 } };
+	struct pollfd on[3] = { { notify, POLLIN, 0 }, { STDOUT_FILENO, 0, 0 }, { -1, POLLIN, 0 } };
 	int r = 0;
 
 	if (notify < 0 ||
@@ -95,13 +113,13 @@ int logs_follow(struct logs *l, struct err **e)
 		return r;
 	for (size_t i = 0; i < l->n; i++) /* what was written since they were read */
 		look(l, &l->files[i]);
-	while (r == 0) {
+	while (r == 0 && (!l->is_ended || (l->control && !l->answer))) {
 		(void) fflush(stdout);
-		if (poll(on, COUNT(on), -1) < 0 && errno != EINTR)
-			return err_set(e, -errno, "waiting for %s: %m", l->dir);
-		if (on[1].revents & (POLLERR | POLLHUP))
-			return 0; /* nobody reads us any more */
+		r = wait_for_more(l, on, e);
+		if (r <= 0)
+			return r;
 		r = read_events(l, notify);
 	}
+	(void) fflush(stdout);
 	return r < 0 ? err_set(e, r, "watching %s: %s", l->dir, strerror(-r)) : 0;
 }

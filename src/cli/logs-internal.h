@@ -21,7 +21,13 @@ struct logs {
 	size_t n;
 	long lines; /* 0: all */
 	bool has_times;
-	char *since; /* a stamp; NULL: not asked for */
+	char *since;  /* a stamp; NULL: not asked for */
+	bool is_bare; /* without the name of the instance */
+	/* For following until something ends; NULL: until it is interrupted. */
+	const char *until;       /* the line that contains this is the last one, and not printed */
+	struct control *control; /* an answer is to come, which is the end when that line does not follow */
+	json_t *answer;
+	bool is_ended;
 };
 
 /* Is "web.1.log" the log of an instance that was asked for? *name: "web.1", to be freed. */
@@ -30,6 +36,9 @@ bool logs_want(const struct logs *l, const char *file, char **name);
 struct log_file *logs_file(struct logs *l, const char *name);
 /* Adds the logs in the directory that were asked for, and sorts them. */
 int logs_find(struct logs *l, struct err **e);
+/* Drops those that were not asked for (any more). */
+void logs_keep_wanted(struct logs *l);
+void logs_done(struct logs *l);
 /* Prints what of f was not printed yet. */
 void logs_print_rest(struct logs *l, struct log_file *f);
 /* Prints new lines as they come, also across rotation, until it is interrupted. */

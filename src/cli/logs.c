@@ -79,7 +79,7 @@ static bool is_early(const struct logs *l, struct log_file *f, const char *line,
 	return f->is_early;
 }
 
-static void print_line(const struct logs *l, struct log_file *f, char *line)
+static void print_line(struct logs *l, struct log_file *f, char *line)
 {
 	size_t stamp = logs_stamp_length(line), n = strlen(line);
 	int width = 0;
@@ -88,6 +88,14 @@ static void print_line(const struct logs *l, struct log_file *f, char *line)
 		return;
 	while (n > stamp && isspace((unsigned char) line[n - 1]))
 		line[--n] = '\0';
+	if (l->is_ended || (l->until && strstr(line, l->until))) {
+		l->is_ended = true;
+		return;
+	}
+	if (l->is_bare) {
+		(void) puts(line + stamp);
+		return;
+	}
 	if (l->cli->is_json) {
 		print_json(f, line, stamp);
 		return;
@@ -100,7 +108,7 @@ static void print_line(const struct logs *l, struct log_file *f, char *line)
 }
 
 /* Whole lines are printed at once; the last one waits for its end. */
-static void feed(const struct logs *l, struct log_file *f, const char *data, size_t n)
+static void feed(struct logs *l, struct log_file *f, const char *data, size_t n)
 {
 	while (n) {
 		const char *eol = memchr(data, '\n', n);
@@ -221,17 +229,34 @@ int logs_find(struct logs *l, struct err **e)
 	return r;
 }
 
-static void logs_done(struct logs *l)
+static void file_done(struct log_file *f)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		closep(&l->files[i].fd);
-		strb_done(&l->files[i].line);
-		free(l->files[i].name);
-		free(l->files[i].path);
-	}
+	closep(&f->fd);
+	strb_done(&f->line);
+	free(f->name);
+	free(f->path);
+}
+
+void logs_keep_wanted(struct logs *l)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (str_eq(l->files[i].name, l->pattern))
+			l->files[kept++] = l->files[i];
+		else
+			file_done(&l->files[i]);
+	l->n = kept;
+}
+
+void logs_done(struct logs *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		file_done(&l->files[i]);
 	free(l->files);
 	free(l->since);
 	free(l->dir);
+	json_decref(l->answer);
 }
 
 /* `logs APP deploy`: what the last deployment said. */

@@ -38,7 +38,7 @@ static void print_instances(const json_t *instances)
 	columns_print(&c);
 }
 
-static void print_json(struct cli *cli, const struct plan *p, json_t *instances)
+static void print_json(struct cli *cli, const struct plan *p, json_t *instances, json_t *schedules)
 {
 	_cleanup_(json_releasep) json_t *j = json_object();
 	json_t *scaling = json_object();
@@ -50,12 +50,13 @@ static void print_json(struct cli *cli, const struct plan *p, json_t *instances)
 	json_put_flag(j, "stopped", cli->app.is_stopped);
 	(void) json_object_set_new(j, "scaling", scaling);
 	(void) json_object_set(j, "instances", instances);
+	(void) json_object_set(j, "schedules", schedules);
 	json_print(j);
 }
 
 static int run_ps(struct cli *cli, char **argv UNUSED, struct err **e)
 {
-	_cleanup_(json_releasep) json_t *instances = NULL;
+	_cleanup_(json_releasep) json_t *instances = NULL, *schedules = NULL;
 	_cleanup_(plan_done) struct plan p = { 0 };
 	int r;
 
@@ -65,10 +66,12 @@ static int run_ps(struct cli *cli, char **argv UNUSED, struct err **e)
 	r = view_live_plan(cli, &p, e);
 	if (r >= 0)
 		r = view_instances(cli, cli->app.name, &instances, e);
+	if (r >= 0)
+		r = view_schedules(cli, &p, &schedules, e);
 	if (r < 0)
 		return r;
 	if (cli->is_json) {
-		print_json(cli, &p, instances);
+		print_json(cli, &p, instances, schedules);
 		return 0;
 	}
 	for (size_t i = 0; i < p.n_services; i++)
@@ -77,6 +80,8 @@ static int run_ps(struct cli *cli, char **argv UNUSED, struct err **e)
 		print_instances(instances);
 	else if (cli->app.is_stopped)
 		(void) printf("\napp '%s' is stopped.\n", cli->app.name);
+	if (json_array_size(schedules))
+		view_print_schedules(schedules);
 	return 0;
 }
 

@@ -17,6 +17,10 @@
 	X(ps_scale)                                                                                          \
 	X(hold)                                                                                              \
 	X(unhold)                                                                                            \
+	X(runs)                                                                                              \
+	X(run_now)                                                                                           \
+	X(suspend)                                                                                           \
+	X(resume)                                                                                            \
 	X(releases)                                                                                          \
 	X(deployments)                                                                                       \
 	X(events)                                                                                            \

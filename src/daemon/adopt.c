@@ -45,6 +45,14 @@ static bool is_owned(const struct owners *o, int64_t deployment)
 	return false;
 }
 
+/* A run of a schedule goes on over the end of its release. */
+static bool app_runs(struct daemon *d, const char *name)
+{
+	_cleanup_(app_row_done) struct app_row app = { 0 };
+
+	return store_app_get(&d->store, name, &app, NULL) >= 0 && app.live_version && !app.is_stopped;
+}
+
 /* Takes over the row. 1: its process runs. */
 static int take(struct daemon *d, struct instance_row *row, bool is_wanted)
 {
@@ -61,7 +69,7 @@ static int take(struct daemon *d, struct instance_row *row, bool is_wanted)
 		i->row.pid = 0;
 		i->row.last_status = -1;
 	}
-	if (!is_wanted)
+	if (!is_wanted || (r < 0 && i->row.run)) /* a run is not started again */
 		instance_stop(i);
 	else if (r < 0)
 		instance_start_later(i);
@@ -81,7 +89,9 @@ int supervisor_adopt(struct daemon *d, struct err **e)
 	if (r >= 0)
 		r = store_instance_list(&d->store, NULL, &rows, &n, e);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		adopted += take(d, &rows[i], is_owned(&owners, rows[i].deployment));
+		adopted +=
+			take(d, &rows[i],
+			     rows[i].run ? app_runs(d, rows[i].app) : is_owned(&owners, rows[i].deployment));
 	instance_rows_free(rows, n);
 	if (r >= 0 && n > 0)
 		log_info("instances on record", F("all", (int64_t) n), F("adopted", adopted));

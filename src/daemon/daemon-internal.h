@@ -47,6 +47,10 @@ struct daemon {
 	struct kept keeper, nginx;
 	struct stale_row *stale_rows; /* record.c */
 	sd_event_source *record_timer;
+	struct schedule *schedules; /* scheduler.c */
+	sd_event_source *schedule_timer;
+	struct run_waiter *run_waiters;      /* job.c */
+	int64_t clock_base_ms, clock_factor; /* of the schedules, for tests */
 };
 
 /* The pause before the next start after `exits` ends in a row: first_ms, doubled each time, at most 300 s. */
@@ -75,6 +79,11 @@ struct instance {
 	bool is_due;               /* to be started by the next batch */
 	bool is_unrecorded;        /* record.c */
 	struct request *wanted_by; /* a `start` of the same key while it stops */
+	/* of a run of a schedule (row.run) */
+	unsigned timeout_ms; /* 0: none */
+	int log_fd;          /* its FIFO, so that nothing is lost when it ends before the log keeper looks */
+	const char *outcome; /* when that is not told by its exit status */
+	bool is_recorded;    /* its end */
 };
 
 /* Which instances are meant; the strings are borrowed where it is used at once, owned by a gone_waiter. */
@@ -84,6 +93,7 @@ struct filter {
 	int64_t but, nor;          /* not of these deployments; 0: none */
 	unsigned keep;             /* only ordinals above */
 	bool is_stopping;          /* only those that are stopping already */
+	bool but_jobs;             /* no runs of schedules: they may end by themselves */
 };
 
 struct instance *instance_new(struct daemon *d);
@@ -118,6 +128,18 @@ void supervisor_done(struct daemon *d);
 void record_instance(struct instance *i);
 void record_gone(struct daemon *d, const struct instance_row *row);
 void record_done(struct daemon *d);
+/* ---- scheduler.c, job.c ---- */
+
+/* Reads the schedules of all apps, of one again, or forgets them. */
+int scheduler_begin(struct daemon *d, struct err **e);
+void scheduler_load(struct daemon *d, const char *app);
+void scheduler_forget(struct daemon *d, const char *app);
+void scheduler_done(struct daemon *d);
+void jobs_done(struct daemon *d);
+int op_run_now(struct daemon *d, struct request *rq, struct err **e);
+int op_run_wait(struct daemon *d, struct request *rq, struct err **e);
+int op_suspend(struct daemon *d, struct request *rq, struct err **e);
+int op_resume(struct daemon *d, struct request *rq, struct err **e);
 
 /* ---- keeper-watch.c, router.c ---- */
 

@@ -212,6 +212,9 @@ static int take_up(struct daemon *d, struct err **e)
 	r = supervisor_adopt(d, e);
 	if (r < 0)
 		return r;
+	r = scheduler_begin(d, e);
+	if (r < 0)
+		return r;
 	router_apply(d, false);
 	r = server_open(d, e); /* deployments that are repaired need it */
 	return r < 0 ? r : deployments_adopt(d, e);
@@ -221,6 +224,7 @@ static void daemon_done(struct daemon *d)
 {
 	retires_done(d);
 	deployments_done(d);
+	scheduler_done(d);
 	supervisor_done(d);
 	record_done(d);
 	server_close(d);

@@ -166,6 +166,7 @@ static void finish(struct run *run, int status)
 		row.state = xstrdup(status == 0 ? "succeeded" : "failed");
 		row.exit_status = status;
 	}
+	scheduler_load(d, app);
 	answer_waiters(d, &row);
 	run_free(run);
 	run_next(d, app);

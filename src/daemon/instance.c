@@ -2,6 +2,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
@@ -10,13 +11,15 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/problem.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/group.h"
+#include "daemon/job.h"
 #include "daemon/server.h"
 #include "plan/root.h"
 #include "plan/spec.h"
 
-enum { RECHECK_MS = 20, GIVE_UP_MS = 10000, DEFAULT_STOP_MS = 10000 };
+enum { RECHECK_MS = 20, DRAIN_MS = 5, GIVE_UP_MS = 10000, DEFAULT_STOP_MS = 10000 };
 
 unsigned backoff_ms(unsigned exits, unsigned first_ms)
 {
@@ -33,7 +36,9 @@ struct instance *instance_new(struct daemon *d)
 {
 	struct instance *i = xcalloc(1, sizeof *i);
 
-	*i = (struct instance){ .d = d, .stop_signal = SIGTERM, .stop_timeout_ms = DEFAULT_STOP_MS };
+	*i = (struct instance){
+		.d = d, .stop_signal = SIGTERM, .stop_timeout_ms = DEFAULT_STOP_MS, .log_fd = -1
+	};
 	i->child = (struct child){ .pidfd = -1, .gate = -1, .on_end = on_end, .ctx = i };
 	i->next = d->instances;
 	d->instances = i;
@@ -58,6 +63,7 @@ void instance_free(struct instance *i)
 	*at = i->next;
 	sd_event_source_disable_unref(i->timer);
 	child_forget(&i->child);
+	closep(&i->log_fd);
 	instance_row_done(&i->row);
 	free(i);
 }
@@ -104,7 +110,39 @@ static int read_settings(struct instance *i, size_t *log_max, struct err **e)
 	i->stop_timeout_ms = service->stop_timeout_ms;
 	i->sandbox = spec.sandbox.level;
 	*log_max = spec.log_max_bytes;
+	if (i->row.run) {
+		_cleanup_(problems_done) struct problems ignored = { 0 };
+		struct cron_policy policy;
+
+		cron_policy_read(&policy, &spec.env, &ignored);
+		i->timeout_ms = policy.timeout_s * 1000;
+	}
 	return 0;
+}
+
+static void open_fifo(struct instance *i)
+{
+	_cleanup_(freep) char *fifo = root_fifo(i->d->root, i->row.app, i->row.service, i->row.ordinal);
+
+	if (i->row.run)
+		i->log_fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int on_timeout(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
+{
+	struct instance *i = ctx;
+
+	i->outcome = "timed out";
+	instance_stop(i);
+	return 0;
+}
+
+static void set_timeout(struct instance *i)
+{
+	int64_t left = i->began_ms + i->timeout_ms - monotonic_ms();
+
+	if (i->row.run && i->timeout_ms)
+		timer_set(i->d, &i->timer, left > 0 ? (uint64_t) left : 0, on_timeout, i);
 }
 
 /* The limit is there before the FIFO, whose appearance tells the log keeper to read both. */
@@ -152,6 +190,8 @@ int instance_launch(struct instance *i, struct err **e)
 	if (r >= 0)
 		r = make_fifo(i, log_max, e);
 	if (r >= 0)
+		open_fifo(i);
+	if (r >= 0)
 		r = spawn(i, e);
 	if (r < 0)
 		return r;
@@ -169,6 +209,7 @@ int instance_launch(struct instance *i, struct err **e)
 	i->is_unrecorded = false;
 	i->began_ms = monotonic_ms();
 	is_running(i);
+	set_timeout(i);
 	return 0;
 }
 
@@ -178,6 +219,7 @@ int instance_adopt(struct instance *i, struct err **e)
 	int r;
 
 	(void) read_settings(i, &log_max, NULL); /* without them the defaults do */
+	open_fifo(i);
 	if (i->row.pid <= 0 || !str_eq(i->row.boot, i->d->boot))
 		return -ESRCH;
 	r = child_adopt(&i->child, i->d->loop, (pid_t) i->row.pid, i->row.pid_start, e);
@@ -187,6 +229,7 @@ int instance_adopt(struct instance *i, struct err **e)
 		return r;
 	i->began_ms = monotonic_ms() - (now_s() - i->row.started_at_s) * 1000;
 	is_running(i);
+	set_timeout(i);
 	return 0;
 }
 
@@ -270,11 +313,23 @@ static void start_again(struct instance *i)
 	instance_row_done(&want);
 }
 
+static void is_gone(struct instance *i);
+
+static int on_drain_timer(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
+{
+	is_gone(ctx);
+	return 0;
+}
+
 static void is_gone(struct instance *i)
 {
 	struct daemon *d = i->d;
 
-	if (d->is_ending) { /* the next daemon starts it again */
+	if (i->row.run && !job_is_over(i)) {
+		timer_set(d, &i->timer, DRAIN_MS, on_drain_timer, i);
+		return;
+	}
+	if (d->is_ending && !i->row.run) { /* the next daemon starts it again */
 		i->row.pid = 0;
 		i->row.is_stopping = false;
 		record_instance(i);
@@ -282,6 +337,8 @@ static void is_gone(struct instance *i)
 		record_gone(d, &i->row);
 	}
 	remove_fifo(i);
+	if (i->row.run)
+		job_tell(i);
 	if (i->wanted_by)
 		start_again(i);
 	else
@@ -336,6 +393,8 @@ void instance_stop(struct instance *i)
 	i->is_due = false;
 	i->row.is_stopping = true;
 	record_instance(i);
+	if (has_process && !i->outcome)
+		i->outcome = "stopped"; /* counts for a run of a schedule */
 	if (!has_process) {
 		is_gone(i);
 		return;
@@ -352,6 +411,10 @@ static void on_end(struct child *c, int status)
 	c->pid = 0;
 	i->row.pid = 0;
 	i->row.last_status = status;
+	if (i->row.run && i->state != INSTANCE_STOPPING) { /* what it leaves behind ends with it */
+		i->state = INSTANCE_STOPPING;
+		i->kill_at_ms = monotonic_ms();
+	}
 	if (i->state == INSTANCE_STOPPING) {
 		look_for_rest(i);
 		return;

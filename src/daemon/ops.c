@@ -82,6 +82,7 @@ static int op_forget(struct daemon *d, struct request *rq, struct err **e)
 	if (!f.app)
 		return err_set(e, ERR_USAGE, "forget: needs 'app'");
 	retire_forget(d, f.app);
+	scheduler_forget(d, f.app);
 	return stop(d, rq, &f);
 }
 
@@ -120,7 +121,8 @@ static const struct op ops[] = {
 	{ "hello", op_hello },           { "deploy", op_deploy },     { "wait", op_wait },
 	{ "start", op_start },           { "stop", op_stop },         { "retire", op_retire },
 	{ "retire-now", op_retire_now }, { "forget", op_forget },     { "instances", op_instances },
-	{ "reload", op_reload },         { "shutdown", op_shutdown },
+	{ "reload", op_reload },         { "shutdown", op_shutdown }, { "run-now", op_run_now },
+	{ "run-wait", op_run_wait },     { "suspend", op_suspend },   { "resume", op_resume },
 };
 
 const struct op *op_find(const char *name)

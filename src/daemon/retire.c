@@ -104,7 +104,7 @@ static struct filter old_ones(struct retire *t)
 {
 	_cleanup_(app_row_done) struct app_row app = { 0 };
 	_cleanup_(deployment_row_done) struct deployment_row running = { 0 };
-	struct filter f = { .app = t->app, .but = t->deployment };
+	struct filter f = { .app = t->app, .but = t->deployment, .but_jobs = true };
 
 	if (store_app_get(&t->d->store, t->app, &app, NULL) >= 0 && app.live_deployment)
 		f.but = app.live_deployment;

@@ -25,7 +25,7 @@ bool instance_matches(const struct instance *i, const struct filter *f)
 	       (!f->service || str_eq(f->service, i->row.service)) &&
 	       (!f->deployment || f->deployment == i->row.deployment) && i->row.deployment != f->but &&
 	       i->row.deployment != f->nor && i->row.ordinal > f->keep &&
-	       (!f->is_stopping || i->state == INSTANCE_STOPPING);
+	       (!f->is_stopping || i->state == INSTANCE_STOPPING) && (!f->but_jobs || !i->row.run);
 }
 
 /* ---- stopping and waiting for it ---- */
@@ -257,6 +257,7 @@ static json_t *instance_json(const struct instance *i, int64_t memory_bytes)
 	json_put_num(j, "next_start_s", i->next_start_s);
 	json_put_text(j, "sandbox", sandbox_level_name(i->sandbox));
 	json_put_num(j, "memory_bytes", memory_bytes);
+	json_put_num(j, "run", i->row.run);
 	return j;
 }
 

@@ -100,7 +100,9 @@ int instances_stop_old(struct deploy *d, bool all, struct err **e)
 		const struct plan_service *old = &d->old_plan.services[i];
 		const struct plan_service *new = plan_find_service(&d->plan, old->name);
 
-		if (old->kind == SERVICE_STATIC || (old->is_parallel && (!new || new->is_parallel)))
+		/* runs of schedules end by themselves */
+		if (old->kind == SERVICE_STATIC || old->kind == SERVICE_CRON ||
+		    (old->is_parallel && (!new || new->is_parallel)))
 			continue;
 		d->is_touched = true;
 		int r = runner->stop(&g, old->name, 0, e);

@@ -1,5 +1,6 @@
 /* scale, stop and destroy: changes to what runs that make no release. */
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -42,14 +43,20 @@ int step_scale_load(struct deploy *d, struct err **e)
 	return r;
 }
 
+/* A count of a schedule only says whether it is on: one that is on may have any number of runs. */
+static unsigned kept(const struct plan_service *s)
+{
+	return s->kind == SERVICE_CRON && s->instances ? UINT_MAX : s->instances;
+}
+
 int undo_scale(struct deploy *d, struct err **e)
 {
 	struct generation g = deploy_generation(d, d->version, d->generation);
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < d->old_plan.n_services; i++)
-		r = deploy_runner(d)->stop(&g, d->old_plan.services[i].name,
-					   d->old_plan.services[i].instances, e);
+		r = deploy_runner(d)->stop(&g, d->old_plan.services[i].name, kept(&d->old_plan.services[i]),
+					   e);
 	return r;
 }
 
@@ -71,7 +78,7 @@ int step_scale_switch(struct deploy *d, struct err **e)
 	for (size_t i = 0; r >= 0 && i < d->plan.n_services; i++) {
 		const struct plan_service *s = &d->plan.services[i];
 
-		r = deploy_runner(d)->stop(&g, s->name, s->instances, e);
+		r = deploy_runner(d)->stop(&g, s->name, kept(s), e);
 		if (r >= 0 && s->is_routed)
 			r = store_port_trim(&d->store, d->row.app, s->name, s->instances ? s->instances : 1,
 					    e);

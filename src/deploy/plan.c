@@ -128,7 +128,7 @@ static int compose_spec(struct deploy *d, struct err **e)
 	for (size_t i = 0; i < d->plan.n_services; i++) {
 		const struct plan_service *s = &d->plan.services[i];
 
-		if (s->kind != SERVICE_WEB && s->kind != SERVICE_WORKER)
+		if (s->kind != SERVICE_WEB && s->kind != SERVICE_WORKER && s->kind != SERVICE_CRON)
 			continue;
 		*GROW(&d->spec.services, &d->spec.n_services) =
 			(struct spec_service){ xstrdup(s->name), xstrdup(s->command), xstrdup(s->stop_signal),

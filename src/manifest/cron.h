@@ -20,3 +20,26 @@ struct cron {
  */
 int cron_parse(struct cron *ret, const char *line, const char **command, int *column, char **warning,
 	       struct err **e);
+
+/*
+ * The first time after after_s (seconds since the epoch, a whole minute) at which the schedule is due, by the
+ * clock of the time zone tz; -1: never. tz: NULL is the host's; one that is not known counts as UTC. A time
+ * that a change of the clock leaves out does not come up that day; one that comes twice counts once, but for
+ * schedules of every hour. Sets TZ for the moment of the call, so it is for programs of one thread.
+ */
+int64_t cron_next(const struct cron *c, int64_t after_s, const char *tz);
+/* Is tz the name of an installed zone ("Asia/Tokyo") or a rule ("JST-9")? Paths are none: an app chooses it.
+ */
+bool cron_zone_is_known(const char *tz);
+
+/* How an app wants its schedules to run: its CRON_... and TZ. */
+struct env;
+struct problems;
+struct cron_policy {
+	bool allows_overlap; /* CRON_OVERLAP=allow: a run begins also while the one before still goes on */
+	unsigned timeout_s;  /* CRON_TIMEOUT; 0: none */
+	unsigned jitter_s;   /* CRON_JITTER: begins up to this much later */
+	const char *tz;      /* borrowed from env; NULL: the host's */
+};
+/* What is wrong is added to problems. */
+void cron_policy_read(struct cron_policy *ret, const struct env *env, struct problems *problems);

@@ -80,13 +80,7 @@ static void refuse_unsupported(const struct procfile_entry *entry, enum service_
 	static const char instead[] = "serve the app yourself with a 'web: COMMAND' that listens on "
 				      "$BIND_ADDRESS:$PORT instead";
 
-	if (kind == SERVICE_CRON)
-		problem_add(
-			problems, SEVERITY_ERROR, file_name, entry->line, 1,
-			"'%s': schedules are not supported by this version of slipway yet: remove the line",
-			entry->name);
-	else if (kind == SERVICE_WSGI || kind == SERVICE_JWSGI || kind == SERVICE_RWSGI ||
-		 kind == SERVICE_PHP)
+	if (kind == SERVICE_WSGI || kind == SERVICE_JWSGI || kind == SERVICE_RWSGI || kind == SERVICE_PHP)
 		problem_add(problems, SEVERITY_ERROR, file_name, entry->line, 1,
 			    "'%s': uWSGI services are not supported by this version of slipway yet: %s",
 			    entry->name, instead);
@@ -262,6 +256,18 @@ static bool is_served(const struct plan *p)
 	return plan_routed_service(p) || p->route.n_statics;
 }
 
+/* Only said here; what counts when a schedule is due is read from the release's environment. */
+static void check_schedules(const struct plan *p, const struct settings *s)
+{
+	struct cron_policy policy;
+
+	for (size_t i = 0; i < p->n_services; i++)
+		if (p->services[i].kind == SERVICE_CRON) {
+			cron_policy_read(&policy, s->env, s->problems);
+			return;
+		}
+}
+
 static void read_settings(struct plan *p, const struct manifest_input *in, const struct settings *s)
 {
 	read_service_settings(p, s);
@@ -270,6 +276,7 @@ static void read_settings(struct plan *p, const struct manifest_input *in, const
 	read_shared_paths(p, s);
 	read_branch(p, s);
 	read_limits(p, in->host, s);
+	check_schedules(p, s);
 	if (is_served(p)) {
 		route_compile(p, in, s);
 		str_set(&p->router, in->host && in->host->router ? in->host->router : "nginx");

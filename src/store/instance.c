@@ -5,7 +5,7 @@
 
 #define SELECT_INSTANCE                                                                                      \
 	"SELECT deployment, app, service, ordinal, version, port, pid, pid_start, boot, started_at_s, "      \
-	"restarts, last_status, is_stopping FROM instance "
+	"restarts, last_status, is_stopping, run FROM instance "
 
 static void read_row(sqlite3_stmt *q, struct instance_row *ret)
 {
@@ -23,6 +23,7 @@ static void read_row(sqlite3_stmt *q, struct instance_row *ret)
 		.restarts = sqlite3_column_int64(q, 10),
 		.last_status = sqlite3_column_int64(q, 11),
 		.is_stopping = sqlite3_column_int(q, 12),
+		.run = sqlite3_column_int64(q, 13),
 	};
 }
 
@@ -31,14 +32,15 @@ int store_instance_put(struct store *st, const struct instance_row *row, struct 
 	int r = store_run(
 		st, e,
 		"INSERT OR REPLACE INTO instance (deployment, app, service, ordinal, version, port, pid, "
-		"pid_start, boot, started_at_s, restarts, last_status, is_stopping) VALUES (:deployment, "
+		"pid_start, boot, started_at_s, restarts, last_status, is_stopping, run) VALUES "
+		"(:deployment, "
 		":app, :service, :ordinal, :version, :port, :pid, :pid_start, :boot, :started, :restarts, "
-		":status, :stopping)",
+		":status, :stopping, :run)",
 		F(":deployment", row->deployment), F(":app", row->app), F(":service", row->service),
 		F(":ordinal", row->ordinal), F(":version", row->version), F(":port", row->port),
 		F(":pid", row->pid), F(":pid_start", (int64_t) row->pid_start), F(":boot", row->boot),
 		F(":started", row->started_at_s), F(":restarts", row->restarts),
-		F(":status", row->last_status), F(":stopping", row->is_stopping));
+		F(":status", row->last_status), F(":stopping", row->is_stopping), F(":run", row->run));
 
 	return r < 0 ? r : 0;
 }

@@ -16,6 +16,7 @@ struct instance_row {
 	int64_t restarts;     /* since it was asked for */
 	int64_t last_status;  /* of the last exit: status, 128 + signal, -1 unknown */
 	bool is_stopping;     /* asked to go away */
+	int64_t run;          /* of a schedule (store/run.h): not started again; 0: kept running */
 };
 
 /* Inserts or replaces by key. */

@@ -103,6 +103,28 @@ static const char *const migrations[] = {
 	"ALTER TABLE app_release ADD COLUMN serves_files INTEGER NOT NULL DEFAULT 0;",
 	/* 2 -> 3: `hold`. */
 	"ALTER TABLE app ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;",
+	/* 3 -> 4: schedules. An instance with a run ends for good instead of being started again. */
+	"ALTER TABLE instance ADD COLUMN run INTEGER NOT NULL DEFAULT 0;"
+
+	"CREATE TABLE schedule ("
+	" app TEXT NOT NULL REFERENCES app(name) ON DELETE CASCADE,"
+	" service TEXT NOT NULL,"
+	" is_suspended INTEGER NOT NULL,"
+	" next_s INTEGER NOT NULL,"
+	" PRIMARY KEY (app, service)) STRICT, WITHOUT ROWID;"
+
+	"CREATE TABLE run ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" app TEXT NOT NULL REFERENCES app(name) ON DELETE CASCADE,"
+	" service TEXT NOT NULL,"
+	" version INTEGER NOT NULL,"
+	" scheduled_for_s INTEGER NOT NULL,"
+	" started_at_s INTEGER NOT NULL,"
+	" ended_at_s INTEGER NOT NULL,"
+	" exit_status INTEGER NOT NULL,"
+	" outcome TEXT NOT NULL) STRICT;"
+	"CREATE INDEX run_service ON run(app, service, id);"
+	"CREATE UNIQUE INDEX run_time ON run(app, service, scheduled_for_s) WHERE scheduled_for_s > 0;",
 };
 
 static int read_version(struct store *st, int *ret, struct err **e)

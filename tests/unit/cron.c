@@ -4,6 +4,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <time.h>
+
+#include "base/clock.h"
 #include "base/str.h"
 #include "manifest/cron.h"
 
@@ -167,14 +170,146 @@ static void refuses(void **state)
 	assert_null(warning);
 }
 
+/* In UTC unless a zone is named. want: the times that follow, up to NULL; "never" alone. */
+static const struct due {
+	const char *name, *line, *tz, *after, *want[8];
+} dues[] = {
+	{ "piku-C03 hour 24 never comes", "0 24 * * * x", NULL, "2026-01-01T00:00:00Z", { "never" } },
+	{ "a day that no month has", "0 0 31 2 * x", NULL, "2026-01-01T00:00:00Z", { "never" } },
+	{ "every minute, strictly later",
+	  "* * * * * x",
+	  NULL,
+	  "2026-01-01T00:00:00Z",
+	  { "2026-01-01T00:01:00Z", "2026-01-01T00:02:00Z" } },
+	{ "within a minute: the next one",
+	  "* * * * * x",
+	  NULL,
+	  "2026-01-01T00:00:01Z",
+	  { "2026-01-01T00:01:00Z" } },
+	{ "piku-C05 the multiples of 5",
+	  "0 0 */5 * * x",
+	  NULL,
+	  "2026-01-01T00:00:00Z",
+	  { "2026-01-05T00:00:00Z", "2026-01-10T00:00:00Z", "2026-01-15T00:00:00Z", "2026-01-20T00:00:00Z",
+	    "2026-01-25T00:00:00Z", "2026-01-30T00:00:00Z", "2026-02-05T00:00:00Z" } },
+	{ "piku-C06 every 13th and every Friday",
+	  "0 0 13 * 5 x",
+	  NULL,
+	  "2026-10-01T00:00:00Z",
+	  { "2026-10-02T00:00:00Z", "2026-10-09T00:00:00Z", "2026-10-13T00:00:00Z",
+	    "2026-10-16T00:00:00Z" } },
+	{ "a weekday and any day: only the weekday",
+	  "0 0 * * 5 x",
+	  NULL,
+	  "2026-10-01T00:00:00Z",
+	  { "2026-10-02T00:00:00Z", "2026-10-09T00:00:00Z", "2026-10-16T00:00:00Z" } },
+	{ "piku-C07 weekday 0",
+	  "0 0 * * 0 x",
+	  NULL,
+	  "2026-11-23T00:00:00Z",
+	  { "2026-11-29T00:00:00Z", "2026-12-06T00:00:00Z" } },
+	{ "piku-C07 weekday 7",
+	  "0 0 * * 7 x",
+	  NULL,
+	  "2026-11-23T00:00:00Z",
+	  { "2026-11-29T00:00:00Z", "2026-12-06T00:00:00Z" } },
+	{ "piku-C08 lists, ranges, steps, names",
+	  "0-5,30 8-18/2 * jan-mar mon-fri x",
+	  NULL,
+	  "2026-03-31T18:04:00Z",
+	  { "2026-03-31T18:05:00Z", "2026-03-31T18:30:00Z", "2027-01-01T08:00:00Z" } },
+	{ "piku-C08 @daily",
+	  "@daily y",
+	  NULL,
+	  "2026-12-31T23:59:00Z",
+	  { "2027-01-01T00:00:00Z", "2027-01-02T00:00:00Z" } },
+	{ "a leap day",
+	  "0 12 29 2 * x",
+	  NULL,
+	  "2026-01-01T00:00:00Z",
+	  { "2028-02-29T12:00:00Z", "2032-02-29T12:00:00Z" } },
+	{ "piku-C12 Tokyo",
+	  "0 9 * * * x",
+	  "Asia/Tokyo",
+	  "2026-11-23T12:00:00Z",
+	  { "2026-11-24T00:00:00Z", "2026-11-25T00:00:00Z" } },
+	{ "piku-C12 a rule", "0 9 * * * x", "JST-9", "2026-11-23T12:00:00Z", { "2026-11-24T00:00:00Z" } },
+	{ "a zone with half an hour",
+	  "0 0 * * * x",
+	  "Asia/Kolkata",
+	  "2026-11-23T12:00:00Z",
+	  { "2026-11-23T18:30:00Z" } },
+	{ "an unknown zone is UTC",
+	  "0 9 * * * x",
+	  "Mars/Olympus",
+	  "2026-11-23T12:00:00Z",
+	  { "2026-11-24T09:00:00Z" } },
+	{ "a file is no zone",
+	  "0 9 * * * x",
+	  ":/etc/localtime",
+	  "2026-11-23T12:00:00Z",
+	  { "2026-11-24T09:00:00Z" } },
+	{ "a time that is left out",
+	  "30 2 * * * x",
+	  "Europe/Berlin",
+	  "2026-03-28T12:00:00Z",
+	  { "2026-03-30T00:30:00Z" } },
+	{ "a day of 23 hours begins at its time",
+	  "0 0 * * 1 x",
+	  "Europe/Berlin",
+	  "2026-03-27T12:00:00Z",
+	  { "2026-03-29T22:00:00Z" } },
+	{ "a time that comes twice",
+	  "30 2 * * * x",
+	  "Europe/Berlin",
+	  "2026-10-24T12:00:00Z",
+	  { "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z" } },
+	{ "every hour, also the one that comes twice",
+	  "30 * * * * x",
+	  "Europe/Berlin",
+	  "2026-10-25T00:00:00Z",
+	  { "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z", "2026-10-25T02:30:00Z" } },
+	{ "a clock that is turned by half an hour",
+	  "0 3 * * * x",
+	  "Australia/Lord_Howe",
+	  "2026-10-03T00:00:00Z",
+	  { "2026-10-03T16:00:00Z", "2026-10-04T16:00:00Z" } },
+};
+
+static void is_due(void **state)
+{
+	const struct due *row = *state;
+	const char *command;
+	_cleanup_(freep) char *warning = NULL;
+	int column;
+	struct cron c = { 0 };
+	struct tm tm = { 0 };
+
+	assert_non_null(strptime(row->after, "%Y-%m-%dT%H:%M:%SZ", &tm));
+	int64_t at = timegm(&tm);
+
+	assert_int_equal(setenv("TZ", "America/New_York", 1), 0);
+	assert_int_equal(cron_parse(&c, row->line, &command, &column, &warning, NULL), 0);
+	for (size_t i = 0; i < COUNT(row->want) && row->want[i]; i++) {
+		at = cron_next(&c, at, row->tz ? row->tz : "UTC");
+		_cleanup_(freep) char *text = at < 0 ? xstrdup("never") : time_text(at);
+
+		assert_string_equal(text, row->want[i]);
+	}
+	assert_string_equal(getenv("TZ"), "America/New_York");
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[COUNT(good) + COUNT(bad)];
+	struct CMUnitTest tests[COUNT(good) + COUNT(bad) + COUNT(dues)];
 
 	for (size_t i = 0; i < COUNT(good); i++)
 		tests[i] = (struct CMUnitTest){ good[i].name, accepts, NULL, NULL, (void *) &good[i] };
 	for (size_t i = 0; i < COUNT(bad); i++)
 		tests[COUNT(good) + i] =
 			(struct CMUnitTest){ bad[i].name, refuses, NULL, NULL, (void *) &bad[i] };
+	for (size_t i = 0; i < COUNT(dues); i++)
+		tests[COUNT(good) + COUNT(bad) + i] =
+			(struct CMUnitTest){ dues[i].name, is_due, NULL, NULL, (void *) &dues[i] };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
