@@ -232,3 +232,34 @@ kill_daemon() {
 	slipway destroy ended --yes
 	[ "$(running ended)" = 0 ]
 }
+
+@test "a run outlasts the release that it began with" {
+	schedules_only outlast 'cron: @yearly touch $DATA_ROOT/began; read -r _ <$DATA_ROOT/go; cat VERSION' 'worker: exec sleep 1000'
+	echo KEEP_RELEASES=0 >"$WORK/outlast/ENV"
+	commit outlast
+	push outlast
+	mkfifo "$ROOT/data/outlast/go"
+	slipway run-now outlast cron >"$BATS_TEST_TMPDIR/out" 3>&- &
+	local follower=$!
+	wait_until test -e "$ROOT/data/outlast/began"
+	push_version outlast 2
+	wait_until settled outlast
+	[ "$(live_release outlast)" = v2 ]
+	echo >"$ROOT/data/outlast/go"
+	wait "$follower"
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = 1 ]
+	push_version outlast 3
+	wait_until test ! -e "$ROOT/releases/outlast/v1"
+}
+
+@test "the log keeper's absence loses nothing of a run, and keeps nobody waiting for long" {
+	schedules_only away 'cron: @yearly echo one; echo two'
+	push away
+	slipway run-now away cron
+	local pid
+	pid=$(pgrep -f "slipwayd keeper $ROOT")
+	kill -KILL "$pid"
+	run slipway run-now away cron
+	[ "$status" -eq 0 ]
+	[ "$output" = one$'\n'two ]
+}
