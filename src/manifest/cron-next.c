@@ -75,10 +75,13 @@ static bool is_every_hour(const struct cron *c)
 	return (c->hour & 0xffffff) == 0xffffff;
 }
 
-/* To the next hour of the zone's clock; far from the end of the wrong day by more at once. */
-static time_t skip(time_t at, const struct tm *tm, bool is_right_day)
+/* To the next hour of the zone's clock; far from the end of a wrong day or month by more at once. */
+static time_t skip(const struct cron *c, time_t at, const struct tm *tm, bool is_right_day)
 {
 	int hours = !is_right_day && tm->tm_hour < 21 ? 21 - tm->tm_hour : 1;
+
+	if (!(c->month >> (tm->tm_mon + 1) & 1) && tm->tm_mday < 27)
+		hours = (27 - tm->tm_mday) * 24 - tm->tm_hour;
 
 	return at + hours * HOUR_S - tm->tm_min * MINUTE_S - tm->tm_sec;
 }
@@ -88,11 +91,13 @@ static int64_t find(const struct cron *c, int64_t after_s)
 	time_t at = after_s - after_s % MINUTE_S + MINUTE_S;
 	struct tm tm;
 
+	if (!(c->hour & 0xffffff))
+		return -1;
 	while (at - after_s < horizon_s && localtime_r(&at, &tm)) {
 		bool is_right_day = is_day(c, &tm);
 
 		if (!is_right_day || !(c->hour >> tm.tm_hour & 1))
-			at = skip(at, &tm, is_right_day);
+			at = skip(c, at, &tm, is_right_day);
 		else if ((c->minute >> tm.tm_min & 1) && (is_every_hour(c) || !is_repeated(at, &tm)))
 			return at;
 		else

@@ -90,7 +90,7 @@ int store_run_end(struct store *st, int64_t id, const char *outcome, int exit_st
 {
 	int r = store_run(st, e,
 			  "UPDATE run SET outcome = :outcome, exit_status = :status, ended_at_s = :now "
-			  "WHERE id = :id",
+			  "WHERE id = :id AND outcome = 'running'",
 			  F(":outcome", outcome), F(":status", exit_status), F(":now", now_s()),
 			  F(":id", id));
 

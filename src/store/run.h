@@ -32,6 +32,7 @@ int store_schedule_remove(struct store *st, const char *app, const char *service
 
 /* id is set by the store. -EEXIST: there is one for this time already. Old runs are forgotten. */
 int store_run_add(struct store *st, struct run_row *run, struct err **e);
+/* Once: what has ended stays as it is. */
 int store_run_end(struct store *st, int64_t id, const char *outcome, int exit_status, struct err **e);
 int store_run_get(struct store *st, int64_t id, struct run_row *ret, struct err **e);
 /* Newest first; service NULL: of all; limit 0: no limit. */

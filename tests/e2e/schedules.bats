@@ -18,7 +18,8 @@ runs_are() { [ "$(runs "$1" "[.[] | $2] | length")" -ge "$3" ]; }
 schedule() { slipway ps "$1" --json | jq -r ".schedules[0] | $2"; }
 schedule_is() { [ "$(schedule "$1" "$2")" = "$3" ]; }
 schedules_only() { app_empty "$1" && procfile "$1" "${@:2}"; }
-restart_daemon() {
+server_slipwayd_is_gone() { ! server_slipwayd_answers; }
+kill_daemon() {
 	local pid
 	read -r pid _ <<<"$(server_recorded slipwayd)"
 	kill "-$1" "$pid"
@@ -180,7 +181,7 @@ restart_daemon() {
 	slipway resume killed cron
 	local next
 	next=$(schedule killed .next_at_s)
-	restart_daemon KILL
+	kill_daemon KILL
 	# As if it had been away for two hours.
 	sqlite3 "$ROOT/state.db" "UPDATE schedule SET next_s = $((next - 7200)) WHERE app = 'killed' AND service = 'cron'"
 	clock
@@ -192,4 +193,73 @@ restart_daemon() {
 	wait_until grep -q finished "$ROOT/data/killed/out"
 	wait_until runs_are killed 'select(.service == "cron-long" and .outcome == "unknown")' 1
 	[[ $(slipway events killed) == *"not made up for"* ]]
+}
+
+@test "what the app sets for its schedules is checked before anything changes" {
+	schedules_only policy 'cron: @daily x'
+	printf 'CRON_OVERLAP=queue\nCRON_TIMEOUT=soon\nTZ=Mars/Olympus\n' >"$WORK/policy/ENV"
+	commit policy
+	run push policy
+	[ "$status" -ne 0 ]
+	[[ $output == *"CRON_OVERLAP is 'queue'"* && $output == *"CRON_TIMEOUT is 'soon'"* && $output == *"TZ is 'Mars/Olympus'"* ]]
+}
+
+@test "runs that begin later than their time are of that time" {
+	schedules_only jitter 'cron: * * * * * true'
+	echo CRON_JITTER=30 >"$WORK/jitter/ENV"
+	commit jitter
+	push jitter
+	wait_until runs_are jitter 'select(.outcome == "succeeded" and .scheduled_for_s % 60 == 0)' 3
+	slipway suspend jitter cron
+	[ "$(runs jitter '[.[] | select(.outcome == "missed")] | length')" = 0 ]
+}
+
+@test "shutdown ends what runs, and the next daemon does not start it again" {
+	schedules_only ended 'cron: @yearly echo began >>$DATA_ROOT/out; exec sleep 1000'
+	push ended
+	slipway run-now ended cron --no-wait
+	wait_until grep -q began "$ROOT/data/ended/out"
+	slipway shutdown --instances
+	wait_until server_slipwayd_is_gone
+	clock
+	server_start_slipwayd
+	[ "$(runs ended '.[0].outcome')" = stopped ]
+	[ "$(running ended)" = 0 ]
+	[ "$(wc -l <"$ROOT/data/ended/out")" = 1 ]
+	run slipway run-now ended cron --no-wait
+	[ "$status" -eq 0 ]
+	wait_until running_is ended 1
+	slipway destroy ended --yes
+	[ "$(running ended)" = 0 ]
+}
+
+@test "a run outlasts the release that it began with" {
+	schedules_only outlast 'cron: @yearly touch $DATA_ROOT/began; read -r _ <$DATA_ROOT/go; cat VERSION' 'worker: exec sleep 1000'
+	echo KEEP_RELEASES=0 >"$WORK/outlast/ENV"
+	commit outlast
+	push outlast
+	mkfifo "$ROOT/data/outlast/go"
+	slipway run-now outlast cron >"$BATS_TEST_TMPDIR/out" 3>&- &
+	local follower=$!
+	wait_until test -e "$ROOT/data/outlast/began"
+	push_version outlast 2
+	wait_until settled outlast
+	[ "$(live_release outlast)" = v2 ]
+	echo >"$ROOT/data/outlast/go"
+	wait "$follower"
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = 1 ]
+	push_version outlast 3
+	wait_until test ! -e "$ROOT/releases/outlast/v1"
+}
+
+@test "the log keeper's absence loses nothing of a run, and keeps nobody waiting for long" {
+	schedules_only away 'cron: @yearly echo one; echo two'
+	push away
+	slipway run-now away cron
+	local pid
+	pid=$(pgrep -f "slipwayd keeper $ROOT")
+	kill -KILL "$pid"
+	run slipway run-now away cron
+	[ "$status" -eq 0 ]
+	[ "$output" = one$'\n'two ]
 }

@@ -14,6 +14,7 @@
 #include "store/instance.h"
 #include "store/port.h"
 #include "store/release.h"
+#include "store/run.h"
 
 struct fixture {
 	char *dir, *path;
@@ -354,14 +355,89 @@ static void rolls_back(void **state)
 	assert_int_equal(n, 0);
 }
 
+static int64_t add_run(struct fixture *f, const char *service, int64_t scheduled_for_s, struct err **e)
+{
+	struct run_row run = { .app = (char *) "blog",
+			       .service = (char *) service,
+			       .version = 1,
+			       .scheduled_for_s = scheduled_for_s,
+			       .outcome = (char *) "running" };
+	int r = store_run_add(&f->st, &run, e);
+
+	return r < 0 ? r : run.id;
+}
+
+static void keeps_runs(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+	_cleanup_(run_row_done) struct run_row run = { 0 };
+	struct run_row *rows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	int64_t first = add_run(f, "cron", 60, NULL);
+
+	assert_true(first > 0);
+	assert_int_equal(add_run(f, "cron", 60, &e), -EEXIST); /* no time twice */
+	assert_true(add_run(f, "cron1", 60, NULL) > first);
+	assert_true(add_run(f, "cron", 0, NULL) > first); /* asked for: as often as one likes */
+	assert_true(add_run(f, "cron", 0, NULL) > first);
+	assert_int_equal(store_run_end(&f->st, first, "failed", 3, NULL), 0);
+	assert_int_equal(store_run_get(&f->st, first, &run, NULL), 0);
+	assert_string_equal(run.outcome, "failed");
+	assert_int_equal(run.exit_status, 3);
+	assert_true(run.ended_at_s > 0);
+	assert_int_equal(store_run_list(&f->st, "blog", "cron", 0, &rows, &n, NULL), 0);
+	assert_int_equal(n, 3);
+	assert_int_equal(rows[2].id, first);
+	run_rows_free(rows, n);
+	for (int64_t i = 2; i < 200; i++)
+		assert_int_equal(
+			store_run_end(&f->st, add_run(f, "cron", i * 60, NULL), "succeeded", 0, NULL), 0);
+	assert_int_equal(store_run_list(&f->st, "blog", "cron", 0, &rows, &n, NULL), 0);
+	assert_int_equal(n, 102); /* the two that still run are not forgotten */
+	assert_int_equal(rows[0].scheduled_for_s, 199 * 60);
+	run_rows_free(rows, n);
+}
+
+static void keeps_schedules(void **state)
+{
+	struct fixture *f = *state;
+	struct schedule_row row = { (char *) "blog", (char *) "cron", true, 60 }, *rows = NULL;
+	size_t n = 0;
+
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	assert_int_equal(store_schedule_put(&f->st, &row, NULL), 0);
+	row.next_s = 120;
+	assert_int_equal(store_schedule_put(&f->st, &row, NULL), 0);
+	assert_int_equal(store_schedule_list(&f->st, "blog", &rows, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_true(rows[0].is_suspended);
+	assert_int_equal(rows[0].next_s, 120);
+	schedule_rows_free(rows, n);
+	assert_int_equal(store_app_remove(&f->st, "blog", NULL), 0);
+	assert_int_equal(store_schedule_list(&f->st, "blog", &rows, &n, NULL), 0);
+	assert_int_equal(n, 0);
+	schedule_rows_free(rows, n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
-		TEST(opens),        TEST(refuses_other_schemas), TEST(finds_corruption),
-		TEST(keeps_apps),   TEST(numbers_releases_once), TEST(keeps_deployments),
-		TEST(forgets_apps), TEST(reserves_ports),        TEST(keeps_instances),
+		TEST(opens),
+		TEST(refuses_other_schemas),
+		TEST(finds_corruption),
+		TEST(keeps_apps),
+		TEST(numbers_releases_once),
+		TEST(keeps_deployments),
+		TEST(forgets_apps),
+		TEST(reserves_ports),
+		TEST(keeps_instances),
 		TEST(rolls_back),
+		TEST(keeps_runs),
+		TEST(keeps_schedules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
