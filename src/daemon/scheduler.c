@@ -2,6 +2,7 @@
  * Schedules of the live releases: one timer for the one that is due next. When each is due is in the store
  * too, so that the next daemon sees what this one did not come to.
  */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -453,6 +454,7 @@ static int suspend(struct daemon *d, struct request *rq, bool is_suspended, stru
 
 	if (r < 0)
 		return r;
+	assert(s); /* found */
 	s->is_suspended = is_suspended;
 	r = settle(s, 0, e);
 	arm(d);
