@@ -279,7 +279,6 @@ static struct run *run_new(struct daemon *d, const struct deployment_row *row)
 static void run_next(struct daemon *d, const char *app)
 {
 	_cleanup_(deployment_row_done) struct deployment_row row = { 0 };
-	_cleanup_(err_freep) struct err *e = NULL;
 
 	if (d->is_ending || run_find(d, app) || store_deployment_queued(&d->store, app, &row, NULL) < 0)
 		return;

@@ -194,10 +194,14 @@ static int run_from(struct deploy *d, size_t from, struct err **e)
 	for (size_t i = from; d->kind->steps[i].name; i++) {
 		_cleanup_(err_freep) struct err *why = NULL;
 
-		if (!is_wanted(d, &d->kind->steps[i]))
+		if (!is_wanted(d, &d->kind->steps[i]) || run_step(d, &d->kind->steps[i], &why) >= 0)
 			continue;
-		if (run_step(d, &d->kind->steps[i], &why) < 0)
+		if (i <= step_number(d, "record"))
 			return fail(d, i, why, e);
+		/* The release is on record as the live one: nothing is undone any more. */
+		_cleanup_(freep) char *text = err_text(why);
+
+		say_warning("%s: %s", d->kind->steps[i].name, text);
 	}
 	report_success(d, monotonic_ms() - began);
 	return end(d, "succeeded", NULL, 0, e);
