@@ -248,6 +248,19 @@ static bool any_failed(const struct step_row *rows, size_t n)
 	return false;
 }
 
+/* What the steps before `switch` had found, for the steps from there on. */
+static int reload(struct deploy *d, struct err **e)
+{
+	int r;
+
+	if (str_eq(d->row.kind, "scale")) /* it makes no release: the counts asked for are on record */
+		return step_scale_load(d, e);
+	r = d->version ? deploy_read_release(d, e) : 0;
+	if (str_eq(d->row.kind, "deploy"))
+		d->is_activated = d->plan.is_auto_restart || !d->row.from_deployment;
+	return r >= 0 && d->plan.app ? targets_plan(d, e) : r;
+}
+
 int deploy_repair(const char *root, int64_t id, struct err **e)
 {
 	_cleanup_(deploy_done) struct deploy d = { .src_fd = -1 };
@@ -273,11 +286,7 @@ int deploy_repair(const char *root, int64_t id, struct err **e)
 	step_rows_free(rows, n);
 	if (begun > step_number(&d, "switch") && !has_failed) {
 		say("deployment %lld was interrupted: finishing it", (long long) id);
-		r = d.version ? deploy_read_release(&d, &why) : 0;
-		if (str_eq(d.row.kind, "deploy"))
-			d.is_activated = d.plan.is_auto_restart || !d.row.from_deployment;
-		if (r >= 0 && d.plan.app)
-			r = targets_plan(&d, &why);
+		r = reload(&d, &why);
 		if (r >= 0)
 			return run_from(&d, open, e);
 		return fail(&d, begun - 1, why, e);

@@ -155,3 +155,16 @@ sys.stdin.read()' "$ROOT/state.db" <"$BATS_TEST_TMPDIR/hold" 3>&- &
 	cat "$BATS_TEST_TMPDIR/push"
 	WAIT_SECONDS=90 wait_until is_whole "$old" 100
 }
+
+@test "a scaling that is killed in its switch is finished" {
+	slipway ps:scale app worker=2 >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	pusher=$!
+	wait_until begun switch
+	kill_owner
+	wait "$pusher" || :
+	scaled() { is_quiet && [ "$(instances app '.[] | select(.service == "worker") | .state' | grep -c running)" = 2 ]; }
+	wait_until scaled
+	[ "$(store "SELECT state FROM deployment WHERE kind = 'scale' ORDER BY id DESC LIMIT 1")" = succeeded ]
+	[ -n "$(ask app .version)" ]
+	slipway ps:scale app worker=1
+}
