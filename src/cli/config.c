@@ -61,17 +61,11 @@ static void warn_not_deployed(struct cli *cli)
 	(void) fprintf(stderr, "Warning: app '%s' not deployed, no config found.\n", cli->app.name);
 }
 
-static int run_config(struct cli *cli, char **argv UNUSED, struct err **e)
+/* text: of a settings file; NULL: there is none. */
+static void print_settings(struct cli *cli, const char *text)
 {
 	_cleanup_(env_done) struct env env = { 0 };
-	_cleanup_(freep) char *text = NULL;
-	int r;
 
-	if (cli_option(cli, "origin"))
-		return print_origins(cli, e);
-	r = settings_read(cli, &text, e);
-	if (r < 0)
-		return r;
 	if (cli->is_json) {
 		parse(text ? text : "", false, &env);
 		print_env_json(&env);
@@ -80,6 +74,19 @@ static int run_config(struct cli *cli, char **argv UNUSED, struct err **e)
 	} else {
 		warn_not_deployed(cli);
 	}
+}
+
+static int run_config(struct cli *cli, char **argv UNUSED, struct err **e)
+{
+	_cleanup_(freep) char *text = NULL;
+	int r;
+
+	if (cli_option(cli, "origin"))
+		return print_origins(cli, e);
+	r = settings_read(cli, &text, e);
+	if (r < 0)
+		return r;
+	print_settings(cli, text);
 	return 0;
 }
 
@@ -209,19 +216,11 @@ static int run_unset(struct cli *cli, char **argv, struct err **e)
 static int run_live(struct cli *cli, char **argv UNUSED, struct err **e)
 {
 	_cleanup_(freep) char *path = root_path(cli->root, "envs/%s/LIVE_ENV", cli->app.name), *text = NULL;
-	_cleanup_(env_done) struct env env = { 0 };
 	int r = file_exists(path) ? file_read(path, 4 << 20, &text, NULL, e) : 0;
 
 	if (r < 0)
 		return r;
-	if (cli->is_json) {
-		parse(text ? text : "", false, &env);
-		print_env_json(&env);
-	} else if (text) {
-		print_trimmed(text);
-	} else {
-		warn_not_deployed(cli);
-	}
+	print_settings(cli, text);
 	return 0;
 }
 
