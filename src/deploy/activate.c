@@ -200,16 +200,19 @@ int undo_switch(struct deploy *d, struct err **e)
 
 int step_record(struct deploy *d, struct err **e)
 {
-	int r = 0;
+	_cleanup_(tx_end) struct tx tx = { 0 };
+	int r;
 
 	if (!d->is_activated)
 		return store_release_set_state(&d->store, d->row.app, d->version, "staged", e);
 	r = scaling_write(d, e);
 	if (r >= 0)
+		r = tx_begin(&tx, &d->store, e);
+	if (r >= 0)
 		r = store_release_go_live(&d->store, d->row.app, d->version, d->row.id, e);
 	if (r >= 0 && d->app.is_stopped)
 		r = store_app_set_stopped(&d->store, d->row.app, false, e);
-	return r;
+	return r < 0 ? r : tx_commit(&tx, e);
 }
 
 int step_retire(struct deploy *d, struct err **e)

@@ -163,5 +163,6 @@ int step_retire(struct deploy *d, struct err **e);
 int step_scale_load(struct deploy *d, struct err **e);
 int step_scale_switch(struct deploy *d, struct err **e);
 int undo_scale(struct deploy *d, struct err **e);
+int undo_scale_switch(struct deploy *d, struct err **e);
 int step_stop(struct deploy *d, struct err **e);
 int step_destroy(struct deploy *d, struct err **e);

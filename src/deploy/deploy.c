@@ -32,7 +32,7 @@ static const struct step scale_steps[] = {
 	{ "plan", step_scale_load, NULL },
 	{ "start", step_start, undo_scale },
 	{ "check", step_check, NULL },
-	{ "switch", step_scale_switch, NULL },
+	{ "switch", step_scale_switch, undo_scale_switch },
 	{ NULL },
 };
 
@@ -87,8 +87,9 @@ static int run_step(struct deploy *d, const struct step *s, struct err **e)
 	int64_t began = monotonic_ms();
 	int r = begin_step(d, s, e);
 
-	if (r >= 0)
-		r = s->run(d, e);
+	if (r < 0)
+		return r;
+	r = s->run(d, e);
 	if (r < 0)
 		return r;
 	d->done_step = s->name;
@@ -96,22 +97,50 @@ static int run_step(struct deploy *d, const struct step *s, struct err **e)
 	return 0;
 }
 
+/* Without the daemon nothing can be undone. One that was started again has adopted this deployment. */
+static int find_daemon(struct deploy *d, struct err **e)
+{
+	if (control_call(&d->control, "hello", NULL, NULL, NULL) >= 0)
+		return 0;
+	return deploy_connect(d, e);
+}
+
+/* The daemon was started anew since it was last asked, and is there again. */
+static bool has_new_daemon(struct deploy *d)
+{
+	return control_call(&d->control, "hello", NULL, NULL, NULL) < 0 && deploy_connect(d, NULL) >= 0;
+}
+
+/* What a daemon that has died did not answer, the one that was started anew is asked. */
+static int undo_step(struct deploy *d, const struct step *s, struct err **e)
+{
+	_cleanup_(err_freep) struct err *why = NULL;
+	int r = s->undo(d, &why);
+
+	if (r < 0 && has_new_daemon(d))
+		return s->undo(d, e);
+	if (r < 0 && e)
+		*e = TAKE(why);
+	return r;
+}
+
 /* Undoes the first n steps, last first. What cannot be undone is said and the rest goes on; but what a full
- * disk is in the way of is done later, in the same order. */
+ * disk or the absence of the daemon is in the way of is done later, in the same order. */
 static int undo_steps(struct deploy *d, size_t n, struct err **error)
 {
 	for (size_t i = n; i-- > 0;) {
 		const struct step *s = &d->kind->steps[i];
 		_cleanup_(err_freep) struct err *e = NULL;
 
-		int r = s->undo ? s->undo(d, &e) : 0;
+		int r = s->undo ? undo_step(d, s, &e) : 0;
 
 		if (r < 0) {
 			_cleanup_(freep) char *why = err_text(e);
 
 			if (err_is_temporary(r))
 				return err_set(error, r, "undoing %s: %s", s->name, why);
-
+			if (find_daemon(d, NULL) < 0)
+				return err_set(error, ERR_MISSING, "undoing %s: %s", s->name, why);
 			say_warning("undoing %s: %s", s->name, why);
 			continue;
 		}
@@ -144,14 +173,6 @@ static int end(struct deploy *d, const char *state, const char *error, int statu
 	return r < 0 ? r : status;
 }
 
-/* Without the daemon nothing can be undone. One that was started again has adopted this deployment. */
-static int find_daemon(struct deploy *d, struct err **e)
-{
-	if (control_call(&d->control, "hello", NULL, NULL, NULL) >= 0)
-		return 0;
-	return deploy_connect(d, e);
-}
-
 static size_t step_number(const struct deploy *d, const char *name)
 {
 	size_t i = 0;
@@ -159,6 +180,19 @@ static size_t step_number(const struct deploy *d, const char *name)
 	while (d->kind->steps[i].name && !str_eq(d->kind->steps[i].name, name))
 		i++;
 	return i;
+}
+
+/* In the journal, also when not even its begin is there. */
+static int mark_failed(struct deploy *d, const char *step, struct err **e)
+{
+	_cleanup_(err_freep) struct err *why = NULL;
+	int r = store_step_end(&d->store, d->row.id, step, "failed", &why);
+
+	if (r == ERR_NOT_FOUND) {
+		r = store_step_begin(&d->store, d->row.id, step, e);
+		return r < 0 ? r : store_step_end(&d->store, d->row.id, step, "failed", e);
+	}
+	return r < 0 ? err_set(e, r, "%s", why->msg) : 0;
 }
 
 static int fail(struct deploy *d, size_t at, const struct err *why, struct err **e)
@@ -172,7 +206,7 @@ static int fail(struct deploy *d, size_t at, const struct err *why, struct err *
 	int status = err_exit_status(why ? why->code : 0);
 
 	d->done_step = NULL; /* what it did is undone now */
-	int r = store_step_end(&d->store, d->row.id, step, "failed", e);
+	int r = mark_failed(d, step, e);
 	if (r < 0 && at >= step_number(d, "switch"))
 		return r; /* a repair that does not know that it failed would finish what was undone */
 	r = undo_steps(d, at + 1, e);
@@ -186,22 +220,53 @@ static int fail(struct deploy *d, size_t at, const struct err *why, struct err *
 	return d->is_touched ? end(d, "rolled back", error, 6, e) : end(d, "failed", error, status, e);
 }
 
+/* Before a daemon that was started anew, what the old one did not answer is asked once more: these steps may
+ * be run again. */
+static int run_step_with_daemon(struct deploy *d, const struct step *s, struct err **e)
+{
+	static const char *const with_daemon[] = { "start", "check", "switch", "retire" };
+	_cleanup_(err_freep) struct err *why = NULL;
+	int r = run_step(d, s, &why);
+
+	for (size_t i = 0; r < 0 && i < COUNT(with_daemon); i++)
+		if (str_eq(with_daemon[i], s->name) && has_new_daemon(d))
+			return run_step(d, s, e);
+	if (r < 0 && e)
+		*e = TAKE(why);
+	return r;
+}
+
+/* What fails once the release is on record as the live one changes nothing about that. */
+static int fail_after_record(struct deploy *d, const struct step *s, int r, const struct err *why,
+			     struct err **e)
+{
+	_cleanup_(freep) char *text = err_text(why);
+
+	if (err_is_temporary(r))
+		return err_set(e, r, "%s: %s", s->name, text);
+	if (find_daemon(d, e) < 0)
+		return err_wrap(e, ERR_MISSING, "deployment %lld waits for slipwayd", (long long) d->row.id);
+	say_warning("%s: %s", s->name, text);
+	return 0;
+}
+
 /* Runs the steps from number `from` on. */
 static int run_from(struct deploy *d, size_t from, struct err **e)
 {
 	int64_t began = monotonic_ms();
 
 	for (size_t i = from; d->kind->steps[i].name; i++) {
+		const struct step *s = &d->kind->steps[i];
 		_cleanup_(err_freep) struct err *why = NULL;
+		int r = is_wanted(d, s) ? run_step_with_daemon(d, s, &why) : 0;
 
-		if (!is_wanted(d, &d->kind->steps[i]) || run_step(d, &d->kind->steps[i], &why) >= 0)
+		if (r >= 0)
 			continue;
 		if (i <= step_number(d, "record"))
 			return fail(d, i, why, e);
-		/* The release is on record as the live one: nothing is undone any more. */
-		_cleanup_(freep) char *text = err_text(why);
-
-		say_warning("%s: %s", d->kind->steps[i].name, text);
+		r = fail_after_record(d, s, r, why, e);
+		if (r < 0)
+			return r;
 	}
 	report_success(d, monotonic_ms() - began);
 	return end(d, "succeeded", NULL, 0, e);
@@ -248,17 +313,18 @@ static bool any_failed(const struct step_row *rows, size_t n)
 	return false;
 }
 
-/* What the steps before `switch` had found, for the steps from there on. */
-static int reload(struct deploy *d, struct err **e)
+/* What the steps that are done already had found. */
+static int load_again(struct deploy *d, struct err **e)
 {
-	int r;
+	int r = 0;
 
-	if (str_eq(d->row.kind, "scale")) /* it makes no release: the counts asked for are on record */
+	if (str_eq(d->row.kind, "scale"))
 		return step_scale_load(d, e);
-	r = d->version ? deploy_read_release(d, e) : 0;
+	if (d->version)
+		r = deploy_read_release(d, e);
 	if (str_eq(d->row.kind, "deploy"))
 		d->is_activated = d->plan.is_auto_restart || !d->row.from_deployment;
-	return r >= 0 && d->plan.app ? targets_plan(d, e) : r;
+	return r < 0 || !d->plan.app ? r : targets_plan(d, e);
 }
 
 int deploy_repair(const char *root, int64_t id, struct err **e)
@@ -286,7 +352,7 @@ int deploy_repair(const char *root, int64_t id, struct err **e)
 	step_rows_free(rows, n);
 	if (begun > step_number(&d, "switch") && !has_failed) {
 		say("deployment %lld was interrupted: finishing it", (long long) id);
-		r = reload(&d, &why);
+		r = load_again(&d, &why);
 		if (r >= 0)
 			return run_from(&d, open, e);
 		return fail(&d, begun - 1, why, e);

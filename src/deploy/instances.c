@@ -234,7 +234,8 @@ int route_old(struct deploy *d, struct err **e)
 		return r;
 	_cleanup_(freep) unsigned *ports = xcalloc(n + 1, sizeof *ports);
 	for (size_t i = 0; i < n; i++)
-		if (web && rows[i].deployment == d->row.from_deployment && str_eq(rows[i].service, web->name))
+		if (web && rows[i].deployment == d->row.from_deployment &&
+		    rows[i].ordinal <= web->instances && str_eq(rows[i].service, web->name))
 			ports[n_ports++] = rows[i].port;
 	instance_rows_free(rows, n);
 	return route(d, &d->old_plan, spec.cwd, &spec.env, ports, n_ports, d->app.is_stopped, NULL, e);

@@ -86,6 +86,18 @@ int step_scale_switch(struct deploy *d, struct err **e)
 	return r;
 }
 
+/* Before undo_scale() stops what is too much: the router leads to what stays. */
+int undo_scale_switch(struct deploy *d, struct err **e)
+{
+	_cleanup_(freep) char *dir = root_release(d->root, d->row.app, (long) d->row.from_version),
+			      *path = path_join(dir, "plan.json");
+	int r = d->has_old ? plan_write(&d->old_plan, path, e) : 0;
+
+	if (r >= 0)
+		r = instances_start_old(d, e);
+	return r < 0 || !d->has_old ? r : route_old(d, e);
+}
+
 int step_stop(struct deploy *d, struct err **e)
 {
 	int r;

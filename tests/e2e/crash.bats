@@ -51,6 +51,18 @@ is_whole() {
 	[ ! -e "$ROOT/nginx.next" ]
 }
 
+kill_daemon() {
+	local pid start
+	read -r pid start <<<"$(server_recorded slipwayd)"
+	kill -KILL "$pid"
+	wait_until process_gone "$pid" "$start"
+}
+
+in_background() {
+	slipway "$@" >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	pusher=$!
+}
+
 push_in_background() {
 	set_version app "$1"
 	push app >"$BATS_TEST_TMPDIR/push" 3>&- &
@@ -89,14 +101,13 @@ killed_at() {
 }
 
 @test "so does one that is killed together with the daemon, and its push fails or tells the truth" {
-	local version=50 old status pid
+	local version=50 old status
 	for step in fetch stage check switch; do
 		version=$((version + 1))
 		old=$(ask app .version)
 		push_in_background $version
 		wait_until begun $step
-		read -r pid _ <<<"$(server_recorded slipwayd)"
-		kill -KILL "$pid"
+		kill_daemon
 		kill_owner
 		status=0
 		wait "$pusher" || status=$?
@@ -104,6 +115,38 @@ killed_at() {
 		server_start_slipwayd
 		wait_until is_whole "$old" $version
 		[ $status != 0 ] || answers app $version
+	done
+}
+
+@test "so does one whose daemon alone is killed" {
+	local version=110 old
+	for step in start check switch record retire; do
+		version=$((version + 1))
+		old=$(ask app .version)
+		push_in_background $version
+		wait_until begun $step
+		kill_daemon
+		server_start_slipwayd
+		wait "$pusher" || :
+		echo "in $step:" && cat "$BATS_TEST_TMPDIR/push"
+		wait_until is_whole "$old" $version
+	done
+}
+
+@test "so does scaling, and going back" {
+	local old
+	for words in 'scale app worker=1' 'rollback app' 'restart app' 'scale app web=1'; do
+		for step in check switch; do
+			old=$(ask app .version)
+			# shellcheck disable=SC2086 # words
+			in_background $words
+			wait_until begun $step
+			kill_owner
+			wait "$pusher" || :
+			echo "$words, killed in $step:" && cat "$BATS_TEST_TMPDIR/said"
+			wait_until is_quiet
+			wait_until is_whole "$old" "$(ask app .version)"
+		done
 	done
 }
 
