@@ -24,7 +24,8 @@ struct push {
 	struct cli *cli;
 	char *app;
 	char token[TOKEN_DIGITS + 1];
-	int repo; /* holds a shared lock on the repository's directory while its refs may change */
+	bool is_known; /* the app is in the store */
+	int repo;      /* holds a shared lock on the repository's directory while its refs may change */
 };
 
 static int token_make(char *token, struct err **e)
@@ -82,20 +83,15 @@ static int repo_hold(struct push *p, struct err **e)
 /* A first push that brought nothing leaves nothing behind, unless another push is under way. */
 static int forget_empty(struct push *p, struct err **e)
 {
-	_cleanup_(freep) char *path = root_repo(p->cli->root, p->app);
 	_cleanup_(app_row_done) struct app_row row = { 0 };
-	int r = store_app_get(&p->cli->store, p->app, &row, e);
+	int r = store_app_get(&p->cli->store, p->app, &row, p->is_known ? e : NULL);
 
+	if (r == ERR_NOT_FOUND && !p->is_known)
+		return git_repo_forget(p->cli->root, p->app, p->repo, e);
 	if (r < 0 || row.last_deployment != 0)
 		return r;
-	r = git_repo_has_refs(p->cli->root, p->app, e);
-	if (r != 0 || flock(p->repo, LOCK_EX | LOCK_NB) < 0)
-		return r < 0 ? r : 0;
-	r = git_repo_has_refs(p->cli->root, p->app, e); /* again: nobody else can bring one now */
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = store_app_remove(&p->cli->store, p->app, e);
-	return r < 0 ? r : tree_remove(path, e);
+	r = git_repo_forget(p->cli->root, p->app, p->repo, e);
+	return r <= 0 ? r : store_app_remove(&p->cli->store, p->app, e);
 }
 
 static bool has_failed(const struct deployment_row *d)
@@ -186,8 +182,12 @@ static int receive_pack(struct cli *cli, char **argv, struct err **e)
 		r = repo_hold(&p, e);
 	if (r >= 0)
 		r = store_app_add(&cli->store, p.app, "push", e);
-	if (r < 0)
+	p.is_known = r >= 0;
+	if (r < 0) {
+		if (p.app && *p.token)
+			(void) forget_empty(&p, NULL);
 		return r;
+	}
 	(void) signal(SIGPIPE, SIG_IGN); /* a lost connection must not keep us from cleaning up */
 	int status = serve_push(&p, e);
 	if (status == 0)

@@ -158,6 +158,10 @@ int op_wait(struct daemon *d, struct request *rq, struct err **e);
 void deployments_end(struct daemon *d); /* `shutdown` with instances: they are repaired by the next daemon */
 void deployments_done(struct daemon *d);
 
+/* ---- sweep.c ---- */
+
+void sweep_repositories(struct daemon *d); /* at its start */
+
 /* ---- retire.c ---- */
 
 int op_retire(struct daemon *d, struct request *rq, struct err **e);

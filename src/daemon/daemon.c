@@ -217,6 +217,8 @@ static int take_up(struct daemon *d, struct err **e)
 		return r;
 	router_apply(d, false);
 	r = server_open(d, e); /* deployments that are repaired need it */
+	if (r >= 0)
+		sweep_repositories(d);
 	return r < 0 ? r : deployments_adopt(d, e);
 }
 

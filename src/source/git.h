@@ -15,10 +15,16 @@ int git_repo_make(const char *root, const char *app, struct err **e);
  */
 int git_checkout(const char *root, const char *app, const char *commit, const char *src,
 		 void (*log)(void *ctx, const char *line), void *ctx, struct err **e);
-/* Is there a repository of that name? */
+/* Is there a repository of that name, whole? */
 bool git_repo_exists(const char *root, const char *app);
 /* Does it have any branch, tag or other ref of the pusher's? 1: yes, 0: no. */
 int git_repo_has_refs(const char *root, const char *app, struct err **e);
+/*
+ * Removes the repository when nobody has brought anything to it and nobody else holds a lock on its directory
+ * (flock(2)): what a first push leaves that failed or was killed, also before git could read it. held: the
+ * caller's own descriptor of the directory, whose lock becomes exclusive; -1: none. 1: removed, 0: it stays.
+ */
+int git_repo_forget(const char *root, const char *app, int held, struct err **e);
 /* Lets HEAD follow ref when it points to no commit yet, so that `git clone` checks out something. */
 int git_set_head(const char *root, const char *app, const char *ref, struct err **e);
 /* The commit a revision (branch, tag, hash) names; to be freed. ERR_NOT_FOUND. */

@@ -2,6 +2,8 @@
 #include "source/git.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -11,11 +13,20 @@
 
 #define QUICK_MS 60000 /* for what only looks at a repository */
 
+/* `git init` that was cut short may have come as far as HEAD; what git needs besides is made after it. */
 bool git_repo_exists(const char *root, const char *app)
 {
-	_cleanup_(freep) char *repo = root_repo(root, app), *head = path_join(repo, "HEAD");
+	static const char *const parts[] = { "HEAD", "config", "refs", "objects" };
+	_cleanup_(freep) char *repo = root_repo(root, app);
+	bool is_whole = true;
 
-	return file_exists(head);
+	for (size_t i = 0; is_whole && i < COUNT(parts); i++) {
+		_cleanup_(freep) char *path = path_join(repo, parts[i]);
+		struct stat st;
+
+		is_whole = stat(path, &st) == 0 && (S_ISDIR(st.st_mode) || st.st_size > 0);
+	}
+	return is_whole;
 }
 
 /* The program in the hook is the one beside this process: an upgrade elsewhere rewrites it at the next push.
@@ -88,6 +99,58 @@ int git_repo_has_refs(const char *root, const char *app, struct err **e)
 	return r < 0   ? r
 	       : r > 0 ? err_set(e, ERR_FAILED, "git cannot read the repository of '%s'", app)
 		       : *text != 0;
+}
+
+/* A regular file anywhere below: an object, a ref. */
+static bool has_file(const char *path, int depth)
+{
+	_cleanup_(strv_done) struct strv names = { 0 };
+	bool found = dir_list(path, &names, NULL) < 0 || depth > 8; /* what cannot be read is not nothing */
+
+	for (size_t i = 0; !found && i < names.n; i++) {
+		_cleanup_(freep) char *at = path_join(path, names.v[i]);
+
+		found = is_dir(at) ? has_file(at, depth + 1) : true;
+	}
+	return found;
+}
+
+/* What git cannot read may still be somebody's work: it is empty only when there is no object and no ref. */
+static int is_empty(const char *root, const char *app, const char *repo, struct err **e)
+{
+	static const char *const parts[] = { "objects", "refs" };
+	_cleanup_(freep) char *packed = path_join(repo, "packed-refs");
+	bool found = file_exists(packed);
+
+	if (git_repo_exists(root, app)) {
+		int r = git_repo_has_refs(root, app, e);
+
+		return r < 0 ? r : r == 0;
+	}
+	for (size_t i = 0; !found && i < COUNT(parts); i++) {
+		_cleanup_(freep) char *path = path_join(repo, parts[i]);
+
+		found = has_file(path, 0);
+	}
+	return !found;
+}
+
+int git_repo_forget(const char *root, const char *app, int held, struct err **e)
+{
+	_cleanup_(freep) char *repo = root_repo(root, app);
+	_cleanup_(closep) int own = held >= 0 ? -1 : open(repo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (held < 0 && own < 0)
+		return errno == ENOENT ? 0 : err_set(e, -errno, "opening %s: %m", repo);
+	r = is_empty(root, app, repo, e);
+	if (r <= 0 || flock(held >= 0 ? held : own, LOCK_EX | LOCK_NB) < 0)
+		return r < 0 ? r : 0;
+	r = is_empty(root, app, repo, e); /* again: nobody else can bring anything now */
+	if (r <= 0)
+		return r;
+	r = tree_remove(repo, e);
+	return r < 0 ? r : 1;
 }
 
 int git_resolve(const char *root, const char *app, const char *revision, char **ret, struct err **e)

@@ -290,3 +290,29 @@ touch $proof" "-oProxyCommand=touch\ $proof" "git-receive-pack --help" "git uplo
 	done
 	[[ $output == *"http://shown.localhost:$HTTP_PORT"* ]]
 }
+
+# What `git init` leaves when it is killed or the disk is full: as far as HEAD, and git cannot read it.
+half_a_repository() {
+	mkdir -p "$ROOT/repos/$1/refs"
+	echo 'ref: refs/heads/main' >"$ROOT/repos/$1/HEAD"
+}
+
+@test "a repository that was left half made is made whole by the next push, or removed at slipwayd's start" {
+	local pid start
+	half_a_repository half
+	half_a_repository gone
+	git init -q --bare "$ROOT/repos/empty"
+	app_create half
+	run push half
+	[ "$status" -eq 0 ]
+	answers half 1
+	read -r pid start <<<"$(server_recorded slipwayd)"
+	slipway shutdown
+	wait_until process_gone "$pid" "$start"
+	server_start_slipwayd
+	[ ! -e "$ROOT/repos/gone" ]
+	[ ! -e "$ROOT/repos/empty" ]
+	[ -e "$ROOT/repos/half/HEAD" ]
+	push_version half 2
+	answers half 2
+}

@@ -1,9 +1,11 @@
 /* Sources: which ref is deployed, keys, repositories and checkouts with the real git, the forced command's
  * words. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cmocka.h>
@@ -273,6 +275,50 @@ static void makes_a_repository(void **state)
 	assert_int_equal(git_repo_make(p->root, "blog", &e), 0);
 	again = read_text(repo, "hooks/post-receive");
 	assert_string_equal(again, hook);
+}
+
+/* What `git init` leaves when it is killed, or when the disk is full. */
+static void half_a_repository_is_none(void **state)
+{
+	const struct place *p = *state;
+	_cleanup_(freep) char *repo = root_repo(p->root, "blog"), *refs = path_join(repo, "refs"),
+			      *object = path_join(repo, "objects/ab/cd");
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	assert_int_equal(dir_make(refs, 0700, &e), 0);
+	write_text(repo, "HEAD", "ref: refs/heads/main\n");
+	assert_false(git_repo_exists(p->root, "blog"));
+	assert_int_equal(git_repo_make(p->root, "blog", &e), 1); /* made whole */
+	assert_int_equal(git_repo_has_refs(p->root, "blog", &e), 0);
+	assert_int_equal(git_repo_forget(p->root, "blog", -1, &e), 1);
+	assert_false(is_dir(repo));
+	assert_int_equal(git_repo_forget(p->root, "blog", -1, &e), 0);
+
+	assert_int_equal(dir_make(refs, 0700, &e), 0);
+	write_text(repo, "HEAD", "");
+	assert_int_equal(git_repo_forget(p->root, "blog", -1, &e), 1); /* as it is */
+	assert_false(is_dir(repo));
+
+	assert_int_equal(dir_make(object, 0700, &e), 0);
+	write_text(repo, "objects/ab/cd/ef", "somebody's work");
+	assert_int_equal(git_repo_forget(p->root, "blog", -1, &e), 0);
+	assert_true(is_there(repo, "objects/ab/cd/ef"));
+}
+
+static void only_an_empty_repository_is_forgotten(void **state)
+{
+	const struct place *p = *state;
+	_cleanup_(freep) char *repo = root_repo(p->root, "blog");
+	_cleanup_(closep) int held = -1;
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	assert_int_equal(git_repo_make(p->root, "blog", &e), 1);
+	held = open(repo, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(flock(held, LOCK_SH), 0);
+	assert_int_equal(git_repo_forget(p->root, "blog", -1, &e), 0); /* a push is under way */
+	push(p, "main:refs/heads/main");
+	assert_int_equal(git_repo_forget(p->root, "blog", held, &e), 0);
+	assert_true(git_repo_exists(p->root, "blog"));
 }
 
 static void the_hook_survives_any_path(void **state)
@@ -662,6 +708,8 @@ int main(void)
 		cmocka_unit_test(refuses_a_megabyte),
 		cmocka_unit_test(knows_gits_protocols),
 		IN_PLACE(makes_a_repository),
+		IN_PLACE(half_a_repository_is_none),
+		IN_PLACE(only_an_empty_repository_is_forgotten),
 		IN_PLACE(the_hook_survives_any_path),
 		IN_PLACE(remembers_what_was_pushed),
 		IN_PLACE(resolves_no_hostile_revision),

@@ -1,0 +1,39 @@
+/* What first pushes that were killed left behind: repositories, and apps, that nobody ever brought anything
+ * to. */
+#include "base/file.h"
+#include "base/log.h"
+#include "daemon/daemon-internal.h"
+#include "plan/name.h"
+#include "plan/root.h"
+#include "source/git.h"
+#include "store/app.h"
+
+/* A push that is under way holds its repository. */
+static int sweep_one(struct daemon *d, const char *name, struct err **e)
+{
+	_cleanup_(app_row_done) struct app_row app = { 0 };
+	int r = store_app_get(&d->store, name, &app, e);
+	bool is_known = r >= 0;
+
+	if (r == ERR_NOT_FOUND && e)
+		*e = err_free(*e);
+	if ((r < 0 && r != ERR_NOT_FOUND) || app.last_deployment || app.live_version)
+		return r;
+	r = git_repo_forget(d->root, name, -1, e);
+	if (r > 0)
+		log_info("an empty repository was removed: its first push was cut short", F("app", name));
+	return r > 0 && is_known ? store_app_remove(&d->store, name, e) : r;
+}
+
+void sweep_repositories(struct daemon *d)
+{
+	_cleanup_(freep) char *path = root_path(d->root, "repos");
+	_cleanup_(strv_done) struct strv names = { 0 };
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	if (dir_list(path, &names, &e) < 0)
+		log_failure("repositories could not be looked at", NULL, &e);
+	for (size_t i = 0; i < names.n; i++)
+		if (app_name_is_legal(names.v[i]) && sweep_one(d, names.v[i], &e) < 0)
+			log_failure("an empty repository was not removed", names.v[i], &e);
+}
