@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/crash-point.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
@@ -34,6 +35,7 @@ static int mode_instance(char **argv, struct err **e)
 
 static int mode_keeper(char **argv, struct err **e)
 {
+	crash_role(argv[0], "keeper");
 	return keeper_run(argv[0], e);
 }
 
@@ -46,6 +48,7 @@ static int deployment(char **argv, int (*run)(const char *root, int64_t id, stru
 	log_init();
 	if (!launch_gate())
 		return 0;
+	crash_role(argv[0], "deployment");
 	int r = run(argv[0], id, e);
 
 	if (r >= 0 || !err_is_temporary(r))
@@ -69,6 +72,7 @@ static int mode_repair(char **argv, struct err **e)
 static int mode_retain(char **argv, struct err **e)
 {
 	log_init();
+	crash_role(argv[0], "retention");
 	return deploy_retain(argv[0], argv[1], e);
 }
 

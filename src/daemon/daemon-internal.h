@@ -155,6 +155,9 @@ void kept_done(struct kept *k);
 int deployments_adopt(struct daemon *d, struct err **e);
 int op_deploy(struct daemon *d, struct request *rq, struct err **e);
 int op_wait(struct daemon *d, struct request *rq, struct err **e);
+/* Calls then (with the app) once no deployment of the app runs any more, at once when none does. */
+void deployments_when_idle(struct daemon *d, const char *app,
+			   void (*then)(struct daemon *d, const char *app));
 void deployments_end(struct daemon *d); /* `shutdown` with instances: they are repaired by the next daemon */
 void deployments_done(struct daemon *d);
 

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/proc.h"
@@ -188,6 +189,7 @@ static int prepare(struct daemon *d, struct err **e)
 	_cleanup_(freep) char *store = root_store(d->root);
 	int r = host_read(&d->host, d->root, e);
 
+	crash_role(d->root, "daemon");
 	d->started_at_s = now_s();
 	d->self = self_path();
 	d->boot = boot_id();
@@ -208,8 +210,10 @@ static int take_up(struct daemon *d, struct err **e)
 {
 	int r;
 
+	crash_point("daemon.begin");
 	keeper_watch(d);
 	r = supervisor_adopt(d, e);
+	crash_point("daemon.adopted");
 	if (r < 0)
 		return r;
 	r = scheduler_begin(d, e);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -25,7 +26,8 @@ struct run {
 	int64_t id;
 	char *app;
 	unsigned repairs, waits;
-	sd_event_source *timer; /* until it is tried again */
+	void (*then)(struct daemon *d, const char *app); /* after its end; may be NULL */
+	sd_event_source *timer;                          /* until it is tried again */
 };
 
 struct end_waiter {
@@ -145,11 +147,13 @@ static int spawn(struct run *run, const char *mode, struct err **e)
 				      args, e);
 	if (r < 0)
 		return r;
+	crash_point("daemon.spawned");
 	r = store_deployment_begin(&d->store, run->id, run->child.pid, (int64_t) run->child.start, e);
 	if (r < 0) {
 		child_forget(&run->child);
 		return r;
 	}
+	crash_point("daemon.owned");
 	child_release(&run->child);
 	return 0;
 }
@@ -166,10 +170,25 @@ static void finish(struct run *run, int status)
 		row.state = xstrdup(status == 0 ? "succeeded" : "failed");
 		row.exit_status = status;
 	}
+	crash_point("daemon.finish");
 	scheduler_load(d, app);
 	answer_waiters(d, &row);
+	void (*then)(struct daemon *, const char *) = run->then;
+
 	run_free(run);
 	run_next(d, app);
+	if (then)
+		deployments_when_idle(d, app, then);
+}
+
+void deployments_when_idle(struct daemon *d, const char *app, void (*then)(struct daemon *d, const char *app))
+{
+	struct run *run = run_find(d, app);
+
+	if (run)
+		run->then = then;
+	else
+		then(d, app);
 }
 
 static int on_again(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
@@ -238,6 +257,7 @@ static void go_on(struct run *run)
 
 static void repair(struct run *run)
 {
+	crash_point("daemon.repair");
 	run->repairs++;
 	log_warning("a deployment died and is repaired", F("app", run->app), F("deployment", run->id));
 	go_on(run);

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/problem.h"
@@ -200,7 +201,9 @@ int instance_launch(struct instance *i, struct err **e)
 	i->row.pid_start = i->child.start;
 	i->row.started_at_s = now_s();
 	str_set(&i->row.boot, i->d->boot);
+	crash_point("daemon.launched");
 	r = store_instance_put(&i->d->store, &i->row, e);
+	crash_point("daemon.recorded");
 	if (r < 0) {
 		child_forget(&i->child); /* its gate never opened: it ends */
 		i->row.pid = 0;
@@ -336,6 +339,7 @@ static void is_gone(struct instance *i)
 	} else {
 		record_gone(d, &i->row);
 	}
+	crash_point("daemon.gone");
 	remove_fifo(i);
 	if (i->row.run)
 		job_tell(i);
@@ -400,6 +404,7 @@ void instance_stop(struct instance *i)
 		return;
 	}
 	i->kill_at_ms = monotonic_ms() + i->stop_timeout_ms;
+	crash_point("daemon.stopping");
 	group_signal(i->group, i->group_start, i->stop_signal);
 	timer_set(i->d, &i->timer, i->stop_timeout_ms, on_stop_timer, i);
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
@@ -90,6 +91,7 @@ static void fifo_add(struct keeper *k, const char *name)
 
 	if (fd < 0)
 		return;
+	crash_point("keeper.open");
 	f = xcalloc(1, sizeof *f);
 	f->name = xstrdup(name);
 	f->is_seen = true;
@@ -112,6 +114,7 @@ static bool read_once(struct keeper *k, struct fifo *f)
 
 	if (n <= 0)
 		return n < 0 && errno == EINTR;
+	crash_point("keeper.read");
 	keeper_log_feed(&f->log, &k->out, k->buffer, (size_t) n, now_ms());
 	return true;
 }
@@ -124,6 +127,7 @@ static void fifo_end(struct keeper *k, struct fifo *f)
 	while (*at != f)
 		at = &(*at)->next;
 	*at = f->next;
+	crash_point("keeper.close");
 	for (int i = 0; i < 64 && read_once(k, f); i++)
 		; /* a pipe holds at most 1 MiB; who writes on to a removed one is not waited for */
 	keeper_log_done(&f->log, &k->out, now_ms());

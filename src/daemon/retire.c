@@ -1,6 +1,7 @@
 /* Old instances stay until the router's old workers have gone; then they stop, and retention is applied. */
 #include <inttypes.h>
 
+#include "base/crash-point.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/daemon-internal.h"
@@ -60,9 +61,13 @@ static void retire_free(struct retire *t)
 /* ---- retention ---- */
 
 struct retention {
+	struct daemon *d;
 	struct child child;
 	char *app;
+	bool is_again; /* the one before was killed */
 };
+
+static void retain(struct daemon *d, const char *app, bool is_again);
 
 static void retention_free(struct retention *n)
 {
@@ -74,27 +79,42 @@ static void on_retention_end(struct child *c, int status)
 {
 	struct retention *n = c->ctx;
 
-	if (status != 0)
+	if (status > 128 && !n->is_again && !n->d->is_ending)
+		retain(n->d, n->app, true); /* it goes on where it was */
+	else if (status != 0)
 		log_warning("old releases could not all be removed; see logs/retain.log", F("app", n->app),
 			    F("status", status));
 	retention_free(n);
 }
 
 /* In a process of its own: removing a big tree takes its time. */
-static void retain(struct daemon *d, void *ctx)
+static void retain(struct daemon *d, const char *app, bool is_again)
 {
 	struct retention *n = xcalloc(1, sizeof *n);
 	_cleanup_(freep) char *log = xasprintf("%s/logs/retain.log", d->root);
 	_cleanup_(err_freep) struct err *e = NULL;
-	const char *const args[] = { "retain", d->root, ctx, NULL };
+	const char *const args[] = { "retain", d->root, app, NULL };
 	struct child_spawn how = { .log = log, .log_mode = 0600 };
 
-	n->app = xstrdup(ctx);
+	n->d = d;
+	n->is_again = is_again;
+	n->app = xstrdup(app);
 	n->child = (struct child){ .pidfd = -1, .gate = -1, .on_end = on_retention_end, .ctx = n };
 	if (d->is_ending || daemon_spawn_self(d, &n->child, &how, args, &e) < 0) {
 		log_failure("retention was not applied", n->app, &e);
 		retention_free(n);
 	}
+}
+
+static void retain_now(struct daemon *d, const char *app)
+{
+	retain(d, app, false);
+}
+
+/* An app without a web service is here while its deployment still runs, and what that uses is not known. */
+static void retain_later(struct daemon *d, void *ctx)
+{
+	deployments_when_idle(d, ctx, retain_now);
 }
 
 /* ---- the end of waiting ---- */
@@ -116,6 +136,7 @@ static struct filter old_ones(struct retire *t)
 static void stop_old(struct retire *t)
 {
 	struct daemon *d = t->d;
+	crash_point("daemon.retiring");
 	struct filter f = old_ones(t);
 	int n = supervisor_stop(d, &f);
 
@@ -124,7 +145,7 @@ static void stop_old(struct retire *t)
 	f.is_stopping = true;
 	char *app = xstrdup(t->app);
 
-	supervisor_when_gone(d, &f, retain, app, app);
+	supervisor_when_gone(d, &f, retain_later, app, app);
 	retire_free(t);
 }
 

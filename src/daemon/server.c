@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -193,7 +194,11 @@ static int run(struct server *s, struct request *rq, struct err **e)
 		return err_set(e, ERR_PERMISSION, "wrong token");
 	if (!op)
 		return err_set(e, ERR_USAGE, "unknown operation '%s'", name ? name : "");
-	return op->run(s->d, rq, e);
+	crash_point("daemon.%s.begin", name);
+	int r = op->run(s->d, rq, e);
+
+	crash_point("daemon.%s.end", name);
+	return r;
 }
 
 static void take_request(struct connection *c, const char *line, size_t n)

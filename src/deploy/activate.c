@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
 #include "plan/root.h"
@@ -131,6 +132,7 @@ int undo_start(struct deploy *d, struct err **e)
 {
 	int r = instances_stop_new(d, true, e);
 
+	crash_point("undo-start.middle");
 	if (r < 0 || (!d->is_touched && !d->is_repair))
 		return r;
 	r = instances_start_old(d, e);
@@ -166,14 +168,17 @@ int step_switch(struct deploy *d, struct err **e)
 {
 	int r = instances_stop_old(d, false, e);
 
+	crash_point("switch.stopped");
 	if (r >= 0)
 		r = instances_start(d, false, e);
 	if (r >= 0)
 		r = instances_check(d, false, e);
 	if (r >= 0)
 		r = route_new(d, e);
+	crash_point("switch.routed");
 	if (r >= 0)
 		r = link_live(d, e);
+	crash_point("switch.linked");
 	if (r >= 0)
 		r = environment_write_live(d, e);
 	return r;
@@ -189,8 +194,10 @@ int undo_switch(struct deploy *d, struct err **e)
 	/* What the router may still lead to goes last. */
 	if (r >= 0)
 		r = instances_start_old(d, e);
+	crash_point("undo-switch.middle");
 	if (r >= 0)
 		r = route_old(d, e);
+	crash_point("undo-switch.routed");
 	if (r >= 0 && d->has_old)
 		r = link_replace(target, link, e);
 	if (r >= 0 && !d->has_old)
@@ -212,6 +219,7 @@ int step_record(struct deploy *d, struct err **e)
 		r = store_release_go_live(&d->store, d->row.app, d->version, d->row.id, e);
 	if (r >= 0 && d->app.is_stopped)
 		r = store_app_set_stopped(&d->store, d->row.app, false, e);
+	crash_point("record.middle");
 	return r < 0 ? r : tx_commit(&tx, e);
 }
 

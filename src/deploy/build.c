@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
 #include "plan/root.h"
@@ -164,6 +165,7 @@ int step_build(struct deploy *d, struct err **e)
 		r = link_settings(d, e);
 	if (r >= 0)
 		r = shared_snapshot(d, false, e);
+	crash_point("build.middle");
 	if (r >= 0 && d->plan.preflight) {
 		struct command_run c = { .what = "preflight command",
 					 .command = d->plan.preflight,

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/log.h"
 #include "deploy/deploy-internal.h"
 #include "store/event.h"
@@ -89,9 +90,11 @@ static int run_step(struct deploy *d, const struct step *s, struct err **e)
 
 	if (r < 0)
 		return r;
+	crash_point("%s.begin", s->name);
 	r = s->run(d, e);
 	if (r < 0)
 		return r;
+	crash_point("%s.end", s->name);
 	d->done_step = s->name;
 	report_step(d, s->name, monotonic_ms() - began);
 	return 0;
@@ -132,6 +135,7 @@ static int undo_steps(struct deploy *d, size_t n, struct err **error)
 		const struct step *s = &d->kind->steps[i];
 		_cleanup_(err_freep) struct err *e = NULL;
 
+		crash_point("undo-%s.begin", s->name);
 		int r = s->undo ? undo_step(d, s, &e) : 0;
 
 		if (r < 0) {
@@ -144,6 +148,7 @@ static int undo_steps(struct deploy *d, size_t n, struct err **error)
 			say_warning("undoing %s: %s", s->name, why);
 			continue;
 		}
+		crash_point("undo-%s.end", s->name);
 		(void) store_step_end(&d->store, d->row.id, s->name, "undone", NULL);
 	}
 	return 0;
@@ -162,14 +167,17 @@ static int end(struct deploy *d, const char *state, const char *error, int statu
 	else if (error)
 		detail = xstrdup(error);
 	(void) fflush(stdout);
+	crash_point("outcome.begin");
 	if (r >= 0 && d->done_step)
 		r = store_step_end(&d->store, d->row.id, d->done_step, "done", e);
 	if (r >= 0)
 		r = store_deployment_end(&d->store, d->row.id, state, error, status, e);
 	if (r >= 0)
 		(void) store_event_add(&d->store, d->row.app, d->row.by, d->row.kind, detail, state, NULL);
+	crash_point("outcome.middle");
 	if (r >= 0)
 		r = tx_commit(&tx, e);
+	crash_point("outcome.end");
 	return r < 0 ? r : status;
 }
 
@@ -346,6 +354,7 @@ int deploy_repair(const char *root, int64_t id, struct err **e)
 		step_rows_free(rows, n);
 		return r;
 	}
+	crash_point("repair.begin");
 	begun = steps_begun(&d, rows, n, &open);
 	bool has_failed = any_failed(rows, n);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
 #include "plan/root.h"
@@ -105,6 +106,7 @@ int step_fetch(struct deploy *d, struct err **e)
 	r = tree_remove(d->dir, e);
 	if (r >= 0)
 		r = dir_make(d->dir, 0711, e);
+	crash_point("fetch.middle");
 	if (r >= 0)
 		r = git_checkout(d->root, d->row.app, commit, d->src, print_line, NULL, e);
 	if (r < 0)
@@ -122,5 +124,6 @@ int undo_fetch(struct deploy *d, struct err **e)
 		return 0;
 	int r = tree_remove(d->dir, e);
 
+	crash_point("undo-fetch.middle");
 	return r < 0 ? r : store_release_set_state(&d->store, d->row.app, d->version, "failed", e);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "check/check.h"
 #include "deploy/deploy-internal.h"
@@ -25,6 +26,7 @@ int instances_start(struct deploy *d, bool parallel, struct err **e)
 		int r = runner->start(&g, &want, &t->pid, e);
 		if (r < 0)
 			return err_wrap(e, r, "starting %s.%u", t->service->name, t->ordinal);
+		crash_point("%s.middle", parallel ? "start" : "switch");
 	}
 	return 0;
 }
@@ -61,6 +63,7 @@ int instances_check(struct deploy *d, bool parallel, struct err **e)
 			report_log_tail(d, t);
 			return r;
 		}
+		crash_point("%s", parallel ? "check.middle" : "switch.checked");
 	}
 	return 0;
 }
@@ -175,7 +178,7 @@ int instances_start_old(struct deploy *d, struct err **e)
 }
 
 static int route(struct deploy *d, const struct plan *plan, const char *src, const struct env *env,
-		 const unsigned *ports, size_t n, bool is_stopped, struct router_old *old, struct err **e)
+		 const unsigned *ports, size_t n, bool is_old, struct router_old *old, struct err **e)
 {
 	const struct router_ops *router = router_find(plan->router);
 	_cleanup_(freep) char *copy = include_copy(src);
@@ -187,7 +190,8 @@ static int route(struct deploy *d, const struct plan *plan, const char *src, con
 				.env = env,
 				.ports = ports,
 				.n_ports = n,
-				.is_stopped = is_stopped };
+				.is_stopped = is_old && d->app.is_stopped,
+				.may_be_down = is_old };
 
 	_cleanup_(strv_done) struct strv notes = { 0 };
 
@@ -238,5 +242,5 @@ int route_old(struct deploy *d, struct err **e)
 		    rows[i].ordinal <= web->instances && str_eq(rows[i].service, web->name))
 			ports[n_ports++] = rows[i].port;
 	instance_rows_free(rows, n);
-	return route(d, &d->old_plan, spec.cwd, &spec.env, ports, n_ports, d->app.is_stopped, NULL, e);
+	return route(d, &d->old_plan, spec.cwd, &spec.env, ports, n_ports, true, NULL, e);
 }

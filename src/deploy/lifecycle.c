@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
 #include "plan/root.h"
@@ -71,10 +72,13 @@ int step_scale_switch(struct deploy *d, struct err **e)
 		r = instances_check(d, false, e);
 	if (r >= 0 && !d->app.is_stopped)
 		r = route_new(d, e);
+	crash_point("switch.routed");
 	if (r >= 0)
 		r = plan_write(&d->plan, path, e);
+	crash_point("switch.planned");
 	if (r >= 0)
 		r = scaling_write(d, e);
+	crash_point("switch.scaled");
 	for (size_t i = 0; r >= 0 && i < d->plan.n_services; i++) {
 		const struct plan_service *s = &d->plan.services[i];
 
@@ -108,8 +112,10 @@ int step_stop(struct deploy *d, struct err **e)
 		say_detail("app '%s' is already stopped", d->row.app);
 	r = store_app_set_stopped(&d->store, d->row.app, true, e);
 	d->app.is_stopped = true;
+	crash_point("switch.middle");
 	if (r >= 0)
 		r = route_old(d, e);
+	crash_point("switch.routed");
 	if (r >= 0)
 		r = instances_stop_old(d, true, e);
 	return r;
@@ -138,6 +144,7 @@ static int remove_files(struct deploy *d, bool with_data, struct err **e)
 		}
 		(void) printf("--> Removing %s '%s'\n", is_folder ? "folder" : "file", path);
 		r = tree_remove(path, e);
+		crash_point("switch.removed-%.*s", (int) strcspn(form, "/"), form);
 	}
 	return r;
 }
@@ -165,10 +172,13 @@ int step_destroy(struct deploy *d, struct err **e)
 	int r = router ? router->remove(d->root, &d->host, d->row.app, e) : 0;
 
 	json_put_text(forget, "app", d->row.app);
+	crash_point("switch.routed");
 	if (r >= 0)
 		r = control_call(&d->control, "forget", forget, NULL, e);
+	crash_point("switch.stopped");
 	if (r >= 0)
 		r = keep_settings(d, e);
+	crash_point("switch.kept");
 	if (r >= 0)
 		r = remove_files(d, json_flag(args, "data", false), e);
 	return r < 0 ? r : store_app_remove(&d->store, d->row.app, e);

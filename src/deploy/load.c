@@ -24,6 +24,11 @@ static int read_old(struct deploy *d, struct err **e)
 	int r = plan_read(&d->old_plan, path, e);
 
 	d->has_old = r >= 0;
+	if (r < 0 && str_eq(d->row.kind, "destroy")) { /* its files may have gone already */
+		if (e)
+			*e = err_free(*e);
+		return 0;
+	}
 	return r < 0 ? err_wrap(e, r, "reading the live release v%ld", (long) d->row.from_version) : 0;
 }
 

@@ -2,6 +2,7 @@
  * effect. */
 #include <errno.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "check/check.h"
 #include "deploy/deploy-internal.h"
@@ -193,6 +194,7 @@ int step_plan(struct deploy *d, struct err **e)
 		r = validate(d, e);
 	if (r >= 0)
 		r = targets_plan(d, e);
+	crash_point("plan.middle");
 	if (r >= 0)
 		r = plan_write(&d->plan, path, e);
 	if (r >= 0)

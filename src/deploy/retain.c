@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
 #include "deploy/deploy.h"
@@ -219,6 +220,7 @@ int leftover_remove(const struct leftover *l, struct store *st, const char *app,
 	if (app && is_busy(st, app))
 		return err_set(e, -EBUSY, "a deployment of '%s' has begun: %s stays for now", app, l->path);
 	r = tree_remove(l->path, e);
+	crash_point("retain.middle");
 	return r < 0 || !l->version ? r : store_release_remove(st, app, l->version, e);
 }
 
@@ -242,6 +244,11 @@ int deploy_retain(const char *root, const char *app, struct err **e)
 
 	if (r >= 0)
 		r = store_app_get(&st, app, &row, e);
+	if (r == ERR_NOT_FOUND) { /* destroyed meanwhile */
+		if (e)
+			*e = err_free(*e);
+		return 0;
+	}
 	if (r >= 0 && row.live_version)
 		r = leftovers_find(&all, &st, root, &row, e); /* busy: its own retirement comes back here */
 	for (size_t i = 0; r >= 0 && i < all.n; i++)

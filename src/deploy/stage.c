@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
 
@@ -49,6 +50,7 @@ int step_stage(struct deploy *d, struct err **e)
 
 	if (r >= 0)
 		r = run_release(d, e);
+	crash_point("stage.middle");
 	if (r >= 0)
 		r = freeze_include(d, e);
 	if (r >= 0)

@@ -3,11 +3,16 @@
 #include "router/nginx-internal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "plan/root.h"
 #include "router/certificate.h"
+
+enum { STARTED_WITHIN_MS = 2000, LOOK_AGAIN_MS = 20 };
 
 static int check_private(const struct host *host, struct err **e)
 {
@@ -46,6 +51,7 @@ static int swap_and_reload(const char *root, const struct nginx_master *m, const
 
 	if (r < 0)
 		return r;
+	crash_point("route.swapped");
 	r = nginx_reload(m, root, generation, old, e);
 	if (r == 0)
 		return 0;
@@ -57,24 +63,53 @@ static int swap_and_reload(const char *root, const struct nginx_master *m, const
 	return r;
 }
 
+static bool has_ended(const struct nginx_master *m)
+{
+	struct pollfd end = { .fd = m->pidfd, .events = POLLIN };
+
+	return poll(&end, 1, 0) > 0;
+}
+
+/* One that is starting just now may have read what was live before: it is told again. */
+static int swap_without(const char *root, const char *generation, struct err **e)
+{
+	_cleanup_(nginx_master_done) struct nginx_master m = { .pidfd = -1 };
+	int64_t deadline = monotonic_ms() + STARTED_WITHIN_MS;
+	int r = nginx_tree_swap(root, e);
+
+	while (r == 0 && nginx_master_find(&m, root, NULL) < 0) {
+		if (monotonic_ms() >= deadline)
+			return 0;
+		(void) poll(NULL, 0, LOOK_AGAIN_MS);
+	}
+	return r < 0 ? r : nginx_reload(&m, root, generation, &(struct router_old){ 0 }, e);
+}
+
 /* From the text of the app's file (NULL: none) to an nginx that has taken it. Under the lock. */
 static int bring_in(const char *root, const struct host *host, const struct nginx_facts *f, const char *app,
-		    const char *text, struct strv *notes, struct router_old *old, struct err **e)
+		    const char *text, bool may_be_down, struct strv *notes, struct router_old *old,
+		    struct err **e)
 {
 	_cleanup_(nginx_master_done) struct nginx_master m = { .pidfd = -1 };
 	_cleanup_(freep) char *generation = NULL;
 	struct router_old before = { 0 };
-	int r = nginx_master_find(&m, root, e);
+	int r = nginx_master_find(&m, root, may_be_down ? NULL : e);
+	bool is_down = r == ERR_MISSING && may_be_down;
 
-	if (r == 0)
+	if (r == 0 || is_down)
 		r = nginx_write_main(root, host, f, true, e);
 	if (r == 0)
 		r = nginx_tree_build(root, app, text, &generation, e);
+	crash_point("route.built");
 	if (r == 0)
 		r = nginx_tree_test(root, f, app, notes, e);
-	if (r == 0) {
+	if (r == 0 && is_down) {
+		r = swap_without(root, generation, e);
+	} else if (r == 0) {
 		nginx_workers(&m, &before);
 		r = swap_and_reload(root, &m, generation, &before, e);
+		if (r < 0 && may_be_down && has_ended(&m))
+			r = swap_without(root, generation, e);
 	}
 	if (r == 0 && old)
 		*old = before;
@@ -128,7 +163,7 @@ static int nginx_apply(const struct router_app *a, struct router_old *old, struc
 	if (r == 0)
 		r = certificate_ensure(a->root, a->plan->app, &a->plan->route.hosts, e);
 	if (r == 0)
-		r = bring_in(a->root, a->host, &f, a->plan->app, text, a->notes, old, e);
+		r = bring_in(a->root, a->host, &f, a->plan->app, text, a->may_be_down, a->notes, old, e);
 	if (r == 0)
 		note_unreachable(a, &f);
 	return r;
@@ -162,7 +197,7 @@ static int nginx_remove(const char *root, const struct host *host, const char *a
 	if (r == 0 && file_exists(path)) {
 		r = nginx_facts_find(&f, host, e);
 		if (r == 0)
-			r = bring_in(root, host, &f, app, NULL, NULL, NULL, e);
+			r = bring_in(root, host, &f, app, NULL, false, NULL, NULL, e);
 	}
 	if (r == 0 && unlink(broken) < 0 && errno != ENOENT)
 		r = err_set(e, -errno, "removing %s: %m", broken);

@@ -20,6 +20,7 @@ struct router_app {
 	const unsigned *ports;    /* of the routed service's instances */
 	size_t n_ports;
 	bool is_stopped;    /* answer 503 */
+	bool may_be_down;   /* the router need not run: it finds this when it is back. For putting back. */
 	struct strv *notes; /* gets what people should be told though nothing failed, a sentence each; may be
 			       NULL */
 };

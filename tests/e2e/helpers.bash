@@ -176,3 +176,24 @@ root_content() {
 	(cd "$ROOT" && find apps config data envs nginx releases repos \( -type f -exec sha256sum {} + \) -o \
 		\( -type l -printf '%p -> %l\n' \)) | sort
 }
+
+# --- the crash matrix -----------------------------------------------------------------------------------------
+
+# A server of a build with hooks (-Ddebug_hooks=true): what reads the folder, dies where it says.
+crash_server_start() {
+	[ -n "${SLIPWAY_HOOKS_BIN-unset}" ] || skip "there is no build with hooks (./check --quick makes none)"
+	export SLIPWAY_BIN=${SLIPWAY_HOOKS_BIN:-$SLIPWAY_BIN}
+	mkdir -p "$BATS_FILE_TMPDIR/s/root/run/crash"
+	chmod 700 "$BATS_FILE_TMPDIR/s/root/run"
+	SERVER_ENV=(SLIPWAY_TEST_BACKOFF_MS=100) # nginx is back at once
+	server_start
+}
+
+# crash_matrix SCENARIO: all its cells; with --quick a selection. Prints its table.
+crash_matrix() {
+	local table status=0
+	[ -e "$ROOT/run/crash/daemon" ] || skip "this build has no debug hooks: set SLIPWAY_HOOKS_BIN"
+	table=$(python3 "$FIXTURES/crash.py" "$1" ${CHECK_QUICK:+--quick} ${CRASH_ONLY:+--only "$CRASH_ONLY"}) || status=$?
+	printf '# %s\n' "${table//$'\n'/$'\n# '}" >&3
+	return "$status"
+}
