@@ -118,7 +118,7 @@ json_t *problems_to_json(const struct problems *problems, bool with_file)
 /* Names the runtime when the tools of this machine allow to tell it. */
 static void name_runtime(struct plan *p, struct code *c, const struct host *host)
 {
-	struct runtime_input in = { c->path, c->fd, &c->env, host->tool_path, p };
+	struct runtime_input in = { c->path, c->fd, &c->env, host->tool_path, p, "" };
 	_cleanup_(err_freep) struct err *why = NULL;
 	const struct runtime_ops *runtime = NULL;
 

@@ -61,8 +61,11 @@ static int copy_inputs(struct deploy *d, struct err **e)
 		strv_split(&pair, d->build.copies.v[i], "=");
 		if (pair.n != 2)
 			continue;
-		_cleanup_(freep) char *to = path_join(d->deps, pair.v[1]);
+		_cleanup_(freep) char *to = path_join(d->deps, pair.v[1]), *dir = xstrdup(to);
 		int r = file_read_beneath(d->src_fd, pair.v[0], 64 << 20, &text, &n, e);
+		*strrchr(dir, '/') = '\0';
+		if (r >= 0)
+			r = dir_make(dir, 0755, e);
 		if (r >= 0)
 			r = file_replace(to, text, n, 0644, e);
 		if (r < 0)
@@ -71,14 +74,13 @@ static int copy_inputs(struct deploy *d, struct err **e)
 	return 0;
 }
 
-/* What package managers may keep between builds. */
+/* The runtime says where its tools keep what (step_env); this is for all others. */
 static void set_caches(struct deploy *d, struct env *env)
 {
 	_cleanup_(freep) char *cache = root_path(d->root, "cache/%s", d->row.app);
 
-	env_setf(env, "PIP_CACHE_DIR", "slipway", "%s/pip", cache);
-	env_setf(env, "NPM_CONFIG_CACHE", "slipway", "%s/npm", cache);
 	env_set(env, "XDG_CACHE_HOME", cache, "slipway");
+	env_copy(env, &d->build.step_env);
 }
 
 static int run_steps(struct deploy *d, const struct build_step *steps, size_t n, struct err **e)

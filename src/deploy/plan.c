@@ -48,8 +48,9 @@ static bool serves_files(const struct plan *p)
 
 static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
 {
-	struct runtime_input in = { d->src, d->src_fd, env, d->host.tool_path, &d->plan };
-	_cleanup_(freep) char *parent = root_path(d->root, "envs/%s/deps", d->row.app);
+	_cleanup_(freep) char *parent = root_path(d->root, "envs/%s/deps", d->row.app),
+			      *cache = root_path(d->root, "cache/%s", d->row.app);
+	struct runtime_input in = { d->src, d->src_fd, env, d->host.tool_path, &d->plan, cache };
 	_cleanup_(problems_done) struct problems problems = { 0 };
 	int r = runtime_detect(&d->runtime, &in, &problems, e);
 

@@ -110,6 +110,49 @@ char *input_setting_place(const struct runtime_input *in, const char *name)
 	return origin ? xasprintf(" (set in %s)", origin) : xstrdup("");
 }
 
+int input_has_tools(const struct runtime_input *in, const char *found, const struct tool *tools,
+		    char **missing)
+{
+	_cleanup_(strv_done) struct strv programs = { 0 }, packages = { 0 };
+
+	for (; tools->program; tools++) {
+		_cleanup_(freep) char *at = find_program(tools->program, in->tool_path);
+
+		if (at)
+			continue;
+		STRV_ADD(&programs, tools->program);
+		if (tools->package && !strv_has(&packages, tools->package))
+			STRV_ADD(&packages, tools->package);
+	}
+	if (programs.n == 0)
+		return 1;
+	_cleanup_(freep) char *names = strv_join(&programs, ", "), *install = strv_join(&packages, " ");
+
+	*missing = xasprintf("%s found, but these are missing: %s (%s%s)", found, names,
+			     packages.n ? "apt-get install " : "Debian has no package for it", install);
+	return 0;
+}
+
+int input_read_toml(struct toml_node **ret, const struct runtime_input *in, const char *name, struct err **e)
+{
+	_cleanup_(problems_done) struct problems problems = { 0 };
+	_cleanup_(freep) char *text = NULL;
+	size_t n = 0;
+	int r = file_read_beneath(in->dir, name, 1 << 20, &text, &n, e);
+
+	if (r < 0)
+		return r;
+	r = toml_parse(ret, text, n, name, &problems, e);
+	if (r == ERR_REFUSED && problems.n > 0) {
+		_cleanup_(freep) char *what = problem_text(&problems.v[0]);
+
+		if (e)
+			*e = err_free(*e);
+		(void) err_set(e, r, "%s", what);
+	}
+	return r;
+}
+
 bool version_fits(const char *version, const char *wanted)
 {
 	version += *version == 'v';
@@ -188,6 +231,20 @@ struct build_step *build_deps_step(struct build *b, const char *cwd, const char 
 	s->cwd = xstrdup(cwd);
 	s->title = xstrdup(title);
 	return s;
+}
+
+struct build_step *build_src_step(struct build *b, const struct runtime_input *in, const char *title)
+{
+	struct build_step *s = GROW(&b->steps, &b->n_steps);
+
+	s->cwd = xstrdup(in->src);
+	s->title = xstrdup(title);
+	return s;
+}
+
+void build_cache(struct build *b, const struct runtime_input *in, const char *name, const char *dir)
+{
+	env_setf(&b->env, name, "runtime", "%s/%s", in->cache, dir);
 }
 
 int build_hand_over(struct build *ret, struct build *b, int r)

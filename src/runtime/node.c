@@ -322,6 +322,7 @@ static int add_install(struct build *b, const struct runtime_input *in, const st
 	int r = 0;
 
 	set_env(b, to);
+	env_setf(&b->step_env, "NPM_CONFIG_CACHE", "node", "%s/npm", in->cache);
 	if (manager)
 		r = add_manager(b, in, to, manager, e);
 	else

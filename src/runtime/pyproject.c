@@ -2,28 +2,6 @@
 #include "runtime/runtime-internal.h"
 
 #include "base/file.h"
-#include "base/toml.h"
-
-static int read_pyproject(struct toml_node **ret, const struct runtime_input *in, struct err **e)
-{
-	_cleanup_(freep) char *text = NULL;
-	struct problems problems = { 0 };
-	size_t n = 0;
-	int r = file_read_beneath(in->dir, "pyproject.toml", 1 << 20, &text, &n, e);
-
-	if (r < 0)
-		return r;
-	r = toml_parse(ret, text, n, "pyproject.toml", &problems, e);
-	if (r == ERR_REFUSED && problems.n > 0) {
-		_cleanup_(freep) char *what = problem_text(&problems.v[0]);
-
-		if (e)
-			*e = err_free(*e);
-		(void) err_set(e, r, "%s", what);
-	}
-	problems_done(&problems);
-	return r;
-}
 
 static const struct toml_node *toml_at(const struct toml_node *table, const char *a, const char *b)
 {
@@ -116,7 +94,7 @@ static int poetry_fill(struct build *b, const struct runtime_input *in, const ch
 	_cleanup_(toml_freep) struct toml_node *project = NULL;
 	_cleanup_(python_done) struct python py = { 0 };
 	_cleanup_(freep) char *deps = NULL;
-	int r = read_pyproject(&project, in, e);
+	int r = input_read_toml(&project, in, "pyproject.toml", e);
 
 	if (r >= 0)
 		r = python_find(&py, in, e);
@@ -139,6 +117,7 @@ static int poetry_fill(struct build *b, const struct runtime_input *in, const ch
 	strv_push(&s->argv, build_tool(b, in, "poetry"));
 	STRV_ADD(&s->argv, "install", "--no-interaction");
 	python_set_env(b, deps);
+	python_set_caches(b, in);
 	env_set(&b->env, "POETRY_VIRTUALENVS_IN_PROJECT", "1", "python");
 	strv_addf(&b->links, ".venv=%s", deps);
 	return 0;
@@ -254,7 +233,7 @@ static int uv_fill(struct build *b, const struct runtime_input *in, const char *
 	_cleanup_(toml_freep) struct toml_node *project = NULL;
 	_cleanup_(freep) char *uv = build_tool(b, in, "uv"), *wanted = uv_python_wanted(in), *deps = NULL,
 			      *venv = NULL;
-	int r = read_pyproject(&project, in, e);
+	int r = input_read_toml(&project, in, "pyproject.toml", e);
 
 	if (r < 0)
 		return r;

@@ -112,6 +112,11 @@ static char *find_virtualenv(struct build *b, const struct runtime_input *in)
 	return TAKE(tool);
 }
 
+void python_set_caches(struct build *b, const struct runtime_input *in)
+{
+	env_setf(&b->step_env, "PIP_CACHE_DIR", "python", "%s/pip", in->cache);
+}
+
 int python_add_venv(struct build *b, const struct runtime_input *in, const struct python *py,
 		    const char *deps, bool needs_pip, struct err **e)
 {
@@ -196,6 +201,7 @@ static int pip_fill(struct build *b, const struct runtime_input *in, const char 
 	b->is_per_release = req.is_local;
 	deps = path_join(deps_parent, b->hash);
 	python_set_env(b, deps);
+	python_set_caches(b, in);
 	r = python_add_venv(b, in, &py, deps, !req.is_empty, e);
 	if (r < 0 || req.is_empty)
 		return r;

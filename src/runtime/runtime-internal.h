@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "base/toml.h"
 #include "runtime/runtime.h"
 
 static inline void hash_dropp(struct hash **h)
@@ -22,6 +23,19 @@ char *input_setting(const struct runtime_input *in, const char *name);
 /* " (set in ORIGIN)" for messages, or ""; to be freed. */
 char *input_setting_place(const struct runtime_input *in, const char *name);
 
+/* A program that a runtime cannot do without, and what of Debian brings it; package NULL: nothing does. */
+struct tool {
+	const char *program, *package;
+};
+/*
+ * For detect(), once "found" was found. 1: all these tools (up to one without a name) are there. 0: *missing
+ * says which are not and what to install.
+ */
+int input_has_tools(const struct runtime_input *in, const char *found, const struct tool *tools,
+		    char **missing);
+/* A TOML file of src; ERR_REFUSED with its line when it is none. *ret is released with toml_free(). */
+int input_read_toml(struct toml_node **ret, const struct runtime_input *in, const char *name, struct err **e);
+
 /* Does version ("3.11.7", "v20.1.0") begin with all components of wanted ("3.11", "v20")? */
 bool version_fits(const char *version, const char *wanted);
 /* Runs a tool that answers at once ("--version"); its output without the blanks around it, to be freed. */
@@ -41,6 +55,11 @@ int build_hand_over(struct build *ret, struct build *b, int r);
 /* Adds a dependency step; fill in its argv. cwd NULL: the deps directory. title is copied. */
 struct build_step *build_deps_step(struct build *b, const char *cwd, const char *title);
 
+/* The same for a step in src that every new release takes. */
+struct build_step *build_src_step(struct build *b, const struct runtime_input *in, const char *title);
+/* Sets a directory of the app's cache for the steps and for the app, which may run the same tools. */
+void build_cache(struct build *b, const struct runtime_input *in, const char *name, const char *dir);
+
 struct python {
 	char *exe, *version, *prefix;
 	bool has_ensurepip;
@@ -52,6 +71,7 @@ void python_done(struct python *p);
 int python_add_venv(struct build *b, const struct runtime_input *in, const struct python *py,
 		    const char *deps, bool needs_pip, struct err **e);
 void python_set_env(struct build *b, const char *venv);
+void python_set_caches(struct build *b, const struct runtime_input *in);
 
 /* What pip would read for a requirements file. */
 struct requirements {

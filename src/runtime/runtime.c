@@ -3,8 +3,8 @@
 
 #include "runtime/runtime-internal.h"
 
-extern const struct runtime_ops runtime_python, runtime_poetry, runtime_uv, runtime_node, runtime_generic,
-	runtime_static;
+extern const struct runtime_ops runtime_python, runtime_poetry, runtime_uv, runtime_ruby, runtime_node,
+	runtime_go, runtime_generic, runtime_static;
 
 /* A row is a runtime, or a language that is only recognised: its files are named in messages. */
 static const struct row {
@@ -17,11 +17,11 @@ static const struct row {
 	{ &runtime_python },
 	{ &runtime_poetry },
 	{ &runtime_uv },
-	{ .label = "Ruby", .markers = { "Gemfile" } },
+	{ &runtime_ruby },
 	{ &runtime_node },
 	{ .label = "Java (Maven)", .markers = { "pom.xml" } },
 	{ .label = "Java (Gradle)", .markers = { "build.gradle" } },
-	{ .label = "Go", .markers = { "Godeps", "go.mod", "*.go" } },
+	{ &runtime_go },
 	{ .label = "Clojure (CLI)", .markers = { "deps.edn" } },
 	{ .label = "Clojure (Leiningen)", .markers = { "project.clj" } },
 	{ .label = "Rust", .markers = { "Cargo.toml", "rust-toolchain.toml" }, .needs_all_markers = true },
@@ -158,6 +158,7 @@ void build_done(struct build *b)
 	strv_done(&b->notices);
 	strv_done(&b->copies);
 	env_done(&b->env);
+	env_done(&b->step_env);
 	strv_done(&b->links);
 	strv_done(&b->read);
 	*b = (struct build){ 0 };

@@ -18,6 +18,7 @@ struct runtime_input {
 	const struct env *env;   /* settings (NODE_VERSION ...) as the build sees them */
 	const char *tool_path;   /* where programs are looked for */
 	const struct plan *plan; /* services are known; runtime is not yet */
+	const char *cache;       /* cache/APP, absolute: tools may keep there what they like between builds */
 };
 
 /*
@@ -44,8 +45,9 @@ struct build {
 	size_t n_deps;
 	struct build_step *steps; /* run in src for every new release */
 	size_t n_steps;
-	struct env env;    /* added to the app's environment below ENV and settings: PATH, VIRTUAL_ENV ...;
-			      values may use $PATH of the base */
+	struct env env;      /* added to the app's environment below ENV and settings: PATH, VIRTUAL_ENV ...;
+				values may use $PATH of the base */
+	struct env step_env; /* of the steps alone, over everything else: where their caches lie */
 	struct strv links; /* "NAME=TARGET": symbolic links made in src before the steps, unless something is
 			      there (node_modules) */
 	struct strv read;  /* paths outside the system that the app and the build must see (toolchains) */

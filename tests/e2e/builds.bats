@@ -80,31 +80,6 @@ python_create() {
 	[ "$(running e03)" = 0 ]
 }
 
-@test "piku-E04 a Gemfile without bundle fails and names it" {
-	! command -v bundle >/dev/null || skip "bundle is installed here"
-	app_empty e04
-	touch "$WORK/e04/Gemfile"
-	procfile e04 'worker: sleep 1000'
-	run push e04
-	if [ "$status" -eq 0 ]; then
-		[[ $output == *Gemfile* || $output == *Ruby* ]]
-	else
-		[[ $output == *bundle* ]]
-	fi
-}
-
-@test "piku-E05 a Gemfile without its tools falls through to Node with a warning" {
-	! command -v bundle >/dev/null || skip "bundle is installed here"
-	app_create e05
-	touch "$WORK/e05/Gemfile"
-	echo '{"name": "x", "version": "1.0.0"}' >"$WORK/e05/package.json"
-	commit e05
-	run push e05
-	[ "$status" -eq 0 ]
-	[[ ${output,,} == *warning* ]]
-	[ "$(runtime_of e05)" = node ]
-}
-
 @test "piku-E09 a failed installation fails the push, keeps the old version, and is tried again" {
 	python_create e09
 	push e09
