@@ -1,7 +1,9 @@
-/* slipway: the command line. What needs more than the store and files is executed in slipwayd (cli/cli.c). */
+/* slipway: the command line. What needs more than the store and files is executed in slipwayd (cli/cli.c).
+ * Called as slipway-enter it is the last step into a sandbox. */
+#include "base/enter.h"
 #include "cli/cli.h"
 
 int main(int argc, char **argv)
 {
-	return cli_main(argc, argv);
+	return enter_is_meant(argv[0]) ? enter_main(argv) : cli_main(argc, argv);
 }

@@ -1,15 +1,20 @@
-/* Composes bubblewrap's arguments: what a command of an app sees, and nothing else. See sandbox.h. */
+/* Composes the arguments of bubblewrap and slipway-enter: what a command of an app sees, and nothing else.
+ * See sandbox.h. */
 #include "base/sandbox.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/enter.h"
 #include "base/file.h"
+#include "base/landlock.h"
 #include "base/proc.h"
 
-static const char *const level_names[] = { "off", "none", "bwrap" };
+static const char *const level_names[] = { "off", "landlock", "bwrap", "both", "none" };
 /* What everybody sees; those of them that are symbolic links (merged /usr) stay links. */
 static const char *const system_dirs[] = { "/usr",   "/bin",    "/sbin", "/lib", "/lib32",
 					   "/lib64", "/libx32", "/etc",  "/opt" };
@@ -18,6 +23,17 @@ static const char default_path[] = "/usr/local/bin:/usr/bin:/bin";
 const char *sandbox_level_name(enum sandbox_level level)
 {
 	return level_names[level];
+}
+
+bool sandbox_level_read(enum sandbox_level *ret, const char *name)
+{
+	for (size_t i = 0; i < SANDBOX_NONE; i++) {
+		if (!str_eq(name, level_names[i]))
+			continue;
+		*ret = (enum sandbox_level) i;
+		return true;
+	}
+	return false;
 }
 
 static bool is_within(const char *path, const char *dir)
@@ -75,6 +91,11 @@ static void cover(struct strv *argv, const char *path, const struct stat *st)
 		STRV_ADD(argv, "--ro-bind", "/dev/null", path);
 }
 
+static bool is_secret(const struct stat *st)
+{
+	return !(st->st_mode & S_IROTH) && !(S_ISDIR(st->st_mode) && st->st_mode & S_IXOTH);
+}
+
 /* Covers what in the directory is not for everybody to read; looks into the other directories once. */
 static void cover_secrets(struct strv *argv, const char *dir, bool is_top)
 {
@@ -87,30 +108,35 @@ static void cover_secrets(struct strv *argv, const char *dir, bool is_top)
 
 		if (lstat(path, &st) < 0)
 			continue;
-		if (!(st.st_mode & S_IROTH) && !(S_ISDIR(st.st_mode) && st.st_mode & S_IXOTH))
+		if (is_secret(&st))
 			cover(argv, path, &st);
 		else if (is_top && S_ISDIR(st.st_mode))
 			cover_secrets(argv, path, false);
 	}
 }
 
-/* Name resolution: /etc/resolv.conf often leads into /run, whose directory is watched for replacements. */
-static void add_resolver(struct strv *argv)
+/* Name resolution: /etc/resolv.conf often leads into /run, whose directory is watched for replacements. NULL:
+ * it is in /etc. */
+static char *resolver(void)
 {
-	_cleanup_(freep) char *real = realpath("/etc/resolv.conf", NULL);
+	char *real = realpath("/etc/resolv.conf", NULL);
 
-	if (!real || is_system(real))
-		return;
+	if (!real || is_system(real)) {
+		free(real);
+		return NULL;
+	}
 	char *slash = strrchr(real, '/');
 	bool is_deep = strchr(real + 1, '/') != slash; /* /run/systemd/resolve, but never /run itself */
 
 	if (is_deep)
 		*slash = '\0';
-	STRV_ADD(argv, "--ro-bind-try", real, real);
+	return real;
 }
 
 static void add_base(struct strv *argv)
 {
+	_cleanup_(freep) char *resolv = resolver();
+
 	STRV_ADD(argv, "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--cap-drop", "ALL");
 	add_system(argv);
 	/* The host's own secrets: an app that runs as root could read them by being their owner. */
@@ -120,7 +146,8 @@ static void add_base(struct strv *argv)
 		STRV_ADD(argv, "--tmpfs", home_dir());
 	STRV_ADD(argv, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--perms",
 		 "1777", "--tmpfs", "/var/tmp", "--dir", "/run", "--symlink", "../run", "/var/run");
-	add_resolver(argv);
+	if (resolv)
+		STRV_ADD(argv, "--ro-bind-try", resolv, resolv);
 }
 
 /*
@@ -218,11 +245,18 @@ static void show_prefixes(struct strv *argv, const struct strv *prefixes, const 
 			show(argv, "--ro-bind-try", prefixes->v[i]);
 }
 
-/* The absolute path of bwrap: what the probe found, or where it usually is. */
+static const char probed[] = "SLIPWAY_BWRAP"; /* what slipwayd found: where it is; "": it does not work */
+
+/* The absolute path of bwrap: what the probe found, or where it usually is. Never looked for where an app
+ * says.
+ */
 static char *bwrap_path(const char *path)
 {
 	static char *known;
+	const char *told = getenv(probed);
 
+	if (told && *told)
+		return xstrdup(told);
 	if (!known)
 		known = find_program("bwrap", path ? path : default_path);
 	if (!known)
@@ -230,22 +264,151 @@ static char *bwrap_path(const char *path)
 	return xstrdup(known ? known : "/usr/bin/bwrap");
 }
 
-void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *program, struct strv *argv)
-{
-	_cleanup_(strv_done) struct strv prefixes = { 0 };
+/* ---- Landlock: the same, said once more ---- */
 
-	if (s->level != SANDBOX_BWRAP)
+/* Where bwrap has made the rest invisible, it is enough to tell what is the app's from what is shown. */
+static void grant_in_namespace(struct strv *argv)
+{
+	static const char *const writable[] = { "/dev", "/proc", "/tmp", "/var/tmp" };
+
+	STRV_ADD(argv, "--list", "/", "--read", "/sys", "--read", "/run");
+	for (size_t i = 0; i < COUNT(system_dirs); i++)
+		STRV_ADD(argv, "--read", system_dirs[i]);
+	for (size_t i = 0; i < COUNT(writable); i++)
+		STRV_ADD(argv, "--write", writable[i]);
+}
+
+static void add_secrets(struct strv *secrets, const char *dir, bool is_top)
+{
+	_cleanup_(strv_done) struct strv names = { 0 };
+
+	(void) dir_list(dir, &names, NULL);
+	for (size_t i = 0; i < names.n; i++) {
+		_cleanup_(freep) char *path = path_join(dir, names.v[i]);
+		struct stat st;
+
+		if (lstat(path, &st) < 0 || S_ISLNK(st.st_mode))
+			continue;
+		if (is_secret(&st))
+			STRV_ADD(secrets, path);
+		else if (is_top && S_ISDIR(st.st_mode))
+			add_secrets(secrets, path, false);
+	}
+}
+
+static bool has_within(const char *dir, const struct strv *paths)
+{
+	for (size_t i = 0; i < paths->n; i++)
+		if (is_within(paths->v[i], dir))
+			return true;
+	return false;
+}
+
+/* A grant cannot be taken back further down: around a secret, everything beside it is granted one by one. */
+static void grant_around(struct strv *argv, const char *dir, const struct strv *secrets)
+{
+	_cleanup_(strv_done) struct strv names = { 0 };
+
+	if (is_within_any(dir, secrets))
 		return;
+	if (!has_within(dir, secrets)) {
+		STRV_ADD(argv, "--read", dir);
+		return;
+	}
+	(void) dir_list(dir, &names, NULL);
+	for (size_t i = 0; i < names.n; i++) {
+		_cleanup_(freep) char *path = path_join(dir, names.v[i]);
+		struct stat st;
+
+		if (lstat(path, &st) == 0 && !S_ISLNK(st.st_mode)) /* a link would be followed */
+			grant_around(argv, path, secrets);
+	}
+}
+
+static void add_real(struct strv *to, const char *path)
+{
+	char *real = path ? realpath(path, NULL) : NULL;
+
+	if (real)
+		strv_push(to, real);
+}
+
+static void grant_on_host(const struct sandbox *s, struct strv *argv)
+{
+	static const char *const devices[] = { "/dev/null",   "/dev/zero",    "/dev/full",
+					       "/dev/random", "/dev/urandom", "/dev/tty" };
+	_cleanup_(strv_done) struct strv secrets = { 0 };
+	_cleanup_(freep) char *resolv = resolver();
+
+	for (size_t i = 0; i < s->hide.n; i++)
+		add_real(&secrets, s->hide.v[i]);
+	if (home_dir() && str_starts(home_dir(), "/opt/"))
+		add_real(&secrets, home_dir());
+	if (geteuid() == 0) /* for others their modes do */
+		add_secrets(&secrets, "/etc", true);
+	for (size_t i = 0; i < COUNT(system_dirs); i++) {
+		struct stat st;
+
+		if (lstat(system_dirs[i], &st) == 0 && S_ISDIR(st.st_mode))
+			grant_around(argv, system_dirs[i], &secrets);
+	}
+	STRV_ADD(argv, "--list", "/etc", "--read", "/proc", "--read", "/sys/devices/system/cpu");
+	for (size_t i = 0; i < COUNT(devices); i++)
+		STRV_ADD(argv, "--use", devices[i]);
+	if (resolv)
+		STRV_ADD(argv, "--read", resolv);
+}
+
+static void add_landlock(const struct sandbox *s, const struct strv *prefixes, struct strv *argv)
+{
+	bool is_in_namespace = s->level & SANDBOX_BWRAP;
+
+	if (!is_in_namespace)
+		STRV_ADD(argv, "--drop", "all");
+	if (!is_in_namespace && s->tmp)
+		STRV_ADD(argv, "--tmp", s->tmp);
+	STRV_ADD(argv, "--landlock");
+	strv_addf(argv, "%u", sandbox_abi(s));
+	if (is_in_namespace)
+		grant_in_namespace(argv);
+	else
+		grant_on_host(s, argv);
+	for (size_t i = 0; i < prefixes->n; i++)
+		STRV_ADD(argv, "--read", prefixes->v[i]);
+	for (size_t i = 0; i < s->read.n; i++)
+		STRV_ADD(argv, "--read", s->read.v[i]);
+	for (size_t i = 0; i < s->write.n; i++)
+		STRV_ADD(argv, "--write", s->write.v[i]);
+}
+
+/* ---- both ---- */
+
+/* `slipway` beside us, which becomes slipway-enter; to be freed. */
+static char *enter_program(void)
+{
+	const char *given =
+		secure_getenv("SLIPWAY_PROGRAM"); /* for programs that lie elsewhere: unit tests */
+	_cleanup_(freep) char *dir = exe_dir();
+
+	return given ? xstrdup(given) : path_join(dir, "slipway");
+}
+
+static const char enter_in_namespace[] = "/run/" ENTER_NAME;
+
+static void add_bwrap(const struct sandbox *s, const char *cwd, const struct strv *prefixes,
+		      struct strv *argv)
+{
+	_cleanup_(freep) char *enter = enter_program();
+
 	strv_push(argv, bwrap_path(NULL));
 	if (s->ends_with_us)
 		STRV_ADD(argv, "--die-with-parent");
 	add_base(argv);
-	if (program)
-		find_prefixes(&prefixes, program);
-	show_prefixes(argv, &prefixes, &s->hide, false);
+	STRV_ADD(argv, "--ro-bind", enter, enter_in_namespace);
+	show_prefixes(argv, prefixes, &s->hide, false);
 	for (size_t i = 0; i < s->hide.n; i++)
 		hide(argv, s->hide.v[i], "--tmpfs");
-	show_prefixes(argv, &prefixes, &s->hide, true);
+	show_prefixes(argv, prefixes, &s->hide, true);
 	for (size_t i = 0; i < s->read.n; i++)
 		show(argv, "--ro-bind-try", s->read.v[i]);
 	for (size_t i = 0; i < s->write.n; i++)
@@ -257,29 +420,98 @@ void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *progra
 		STRV_ADD(argv, "--chdir", cwd);
 	/* bwrap's monitor inherits ignored signals from the launcher, so that TERM to the group leaves it
 	 * alive to hand on the exit status; the command itself gets them with their default action back. */
-	STRV_ADD(argv, "--", "/usr/bin/env", "--default-signal=HUP,INT,QUIT,TERM,USR1,USR2", "--");
+	STRV_ADD(argv, "--", enter_in_namespace, "--signals", "default");
 }
 
-enum sandbox_level sandbox_probe(const char *path)
+static void add_enter(const struct sandbox *s, const char *cwd, struct strv *argv)
 {
-	static int known = -1;
+	strv_push(argv, enter_program());
+	if (s->ends_with_us) {
+		STRV_ADD(argv, "--parent");
+		strv_addf(argv, "%d", (int) getpid());
+	}
+	if (cwd)
+		STRV_ADD(argv, "--chdir", cwd);
+}
+
+void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *program, const struct strv *held,
+		    struct strv *argv)
+{
+	_cleanup_(strv_done) struct strv prefixes = { 0 };
+
+	if (!(s->level & SANDBOX_BOTH))
+		return;
+	if (program)
+		find_prefixes(&prefixes, program);
+	if (s->level & SANDBOX_BWRAP)
+		add_bwrap(s, cwd, &prefixes, argv);
+	else
+		add_enter(s, cwd, argv);
+	if (s->level & SANDBOX_LANDLOCK)
+		add_landlock(s, &prefixes, argv);
+	for (size_t i = 0; held && i < held->n; i++)
+		STRV_ADD(argv, "--set", held->v[i]);
+	STRV_ADD(argv, "--");
+}
+
+/* ---- what works here ---- */
+
+static bool bwrap_works(const char *path)
+{
+	const char *told = getenv(probed);
 	_cleanup_(strv_done) struct strv argv = { 0 };
 	_cleanup_(freep) char *found = NULL;
 	struct sandbox all = { .level = SANDBOX_BWRAP };
+	static int known = -1;
 
-	if (known >= 0)
-		return (enum sandbox_level) known;
-	found = bwrap_path(path);
-	sandbox_prefix(&all, "/", NULL, &argv);
-	STRV_ADD(&argv, "/bin/true");
-	known = file_exists(found) && proc_run(argv.v, NULL, "/", 10000, NULL, NULL) == 0 ? SANDBOX_BWRAP
-											  : SANDBOX_NONE;
-	return (enum sandbox_level) known;
+	if (told)
+		return *told != '\0';
+	if (known < 0) {
+		found = bwrap_path(path);
+		sandbox_prefix(&all, "/", NULL, NULL, &argv);
+		STRV_ADD(&argv, "/bin/true");
+		known = file_exists(found) && proc_run(argv.v, NULL, "/", 10000, NULL, NULL) == 0;
+	}
+	return known;
+}
+
+void sandbox_tell_children(const char *path)
+{
+	(void) unsetenv(probed);
+	bool works = bwrap_works(path);
+	_cleanup_(freep) char *found = works ? bwrap_path(path) : xstrdup("");
+
+	(void) setenv(probed, found, 1);
+}
+
+unsigned sandbox_abi(const struct sandbox *s)
+{
+	unsigned abi = landlock_abi();
+
+	return s->landlock_abi && s->landlock_abi < abi ? s->landlock_abi : abi;
+}
+
+enum sandbox_level sandbox_in_force(const struct sandbox *s, const char *path)
+{
+	unsigned abi = sandbox_abi(s), can = (abi ? SANDBOX_LANDLOCK : 0);
+
+	if (s->level == SANDBOX_OFF)
+		return SANDBOX_OFF;
+	if ((s->level != SANDBOX_LANDLOCK || !can) && bwrap_works(path))
+		can |= SANDBOX_BWRAP;
+	/* It cannot allow what every installer does, and is not worth that beneath bwrap. */
+	if (can & SANDBOX_BWRAP && abi < LANDLOCK_ABI_REFER)
+		can &= ~(unsigned) SANDBOX_LANDLOCK;
+	unsigned level = can & s->level & SANDBOX_BOTH;
+
+	return level ? (enum sandbox_level) level : can ? (enum sandbox_level) can : SANDBOX_NONE;
 }
 
 void sandbox_copy(struct sandbox *to, const struct sandbox *from)
 {
-	*to = (struct sandbox){ .level = from->level };
+	*to = (struct sandbox){ .level = from->level,
+				.landlock_abi = from->landlock_abi,
+				.tmp = xstrdup(from->tmp) };
 	if (from->read.n)
 		strv_add(&to->read, (const char *const *) from->read.v);
 	if (from->write.n)
@@ -295,6 +527,9 @@ json_t *sandbox_to_json(const struct sandbox *s)
 	json_t *j = json_object();
 
 	json_put_text(j, "level", sandbox_level_name(s->level));
+	json_put_num(j, "landlock_abi", s->landlock_abi);
+	if (s->tmp)
+		json_put_text(j, "tmp", s->tmp);
 	json_put_strv(j, "read", &s->read);
 	json_put_strv(j, "write", &s->write);
 	json_put_strv(j, "hide", &s->hide);
@@ -304,12 +539,12 @@ json_t *sandbox_to_json(const struct sandbox *s)
 
 void sandbox_from_json(const json_t *j, struct sandbox *s)
 {
-	const char *level = json_text(j, "level");
+	int64_t abi = json_num(j, "landlock_abi", 0);
 
-	*s = (struct sandbox){ .level = SANDBOX_BWRAP }; /* what cannot be read opens nothing */
-	for (size_t i = 0; i < COUNT(level_names); i++)
-		if (str_eq(level, level_names[i]))
-			s->level = (enum sandbox_level) i;
+	*s = (struct sandbox){ .level = SANDBOX_BOTH }; /* what cannot be read opens nothing */
+	(void) sandbox_level_read(&s->level, json_text(j, "level"));
+	s->landlock_abi = abi > 0 && abi < UINT_MAX ? (unsigned) abi : 0;
+	s->tmp = xstrdup(json_text(j, "tmp"));
 	json_get_strv(j, "read", &s->read);
 	json_get_strv(j, "write", &s->write);
 	json_get_strv(j, "hide", &s->hide);
@@ -322,4 +557,5 @@ void sandbox_done(struct sandbox *s)
 	strv_done(&s->write);
 	strv_done(&s->hide);
 	strv_done(&s->tools);
+	free(TAKE(s->tmp));
 }

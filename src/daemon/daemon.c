@@ -193,6 +193,7 @@ static int prepare(struct daemon *d, struct err **e)
 	d->started_at_s = now_s();
 	d->self = self_path();
 	d->boot = boot_id();
+	sandbox_tell_children(r >= 0 ? d->host.tool_path : NULL);
 	d->first_pause_ms = first_pause_ms();
 	if (r >= 0)
 		r = store_open(&d->store, store, true, e);

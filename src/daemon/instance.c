@@ -109,7 +109,7 @@ static int read_settings(struct instance *i, size_t *log_max, struct err **e)
 			       i->row.app, i->row.service);
 	i->stop_signal = signal_number(service->stop_signal);
 	i->stop_timeout_ms = service->stop_timeout_ms;
-	i->sandbox = spec.sandbox.level;
+	i->sandbox = sandbox_in_force(&spec.sandbox, i->d->host.tool_path);
 	*log_max = spec.log_max_bytes;
 	if (i->row.run) {
 		_cleanup_(problems_done) struct problems ignored = { 0 };

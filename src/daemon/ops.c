@@ -7,13 +7,18 @@
 
 static int op_hello(struct daemon *d, struct request *rq, struct err **e UNUSED)
 {
+	struct sandbox wish = { .landlock_abi = d->host.landlock_abi };
 	json_t *j = json_object();
+
+	(void) sandbox_level_read(&wish.level, d->host.sandbox_level);
+	enum sandbox_level level = sandbox_in_force(&wish, d->host.tool_path);
 
 	json_put_text(j, "version", VERSION);
 	json_put_num(j, "pid", getpid());
 	json_put_num(j, "started_at_s", d->started_at_s);
 	json_put_num(j, "instances", supervisor_running(d));
-	json_put_text(j, "sandbox", sandbox_level_name(sandbox_probe(d->host.tool_path)));
+	json_put_text(j, "sandbox", sandbox_level_name(level));
+	json_put_num(j, "landlock_abi", level & SANDBOX_LANDLOCK ? sandbox_abi(&wish) : 0);
 	json_put_num(j, "router_pid", d->nginx.child.pid);
 	request_answer(rq, j);
 	return 0;

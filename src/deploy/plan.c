@@ -91,26 +91,44 @@ static void add_tools(struct strv *to, const char *path)
 			STRV_ADD(to, dirs.v[i]);
 }
 
-static void compose_sandbox(struct deploy *d)
+static int read_level(const struct deploy *d, const char *wish, enum sandbox_level *ret, struct err **e)
+{
+	if (!wish || str_eq(wish, "on"))
+		wish = d->host.sandbox_level;
+	if (sandbox_level_read(ret, wish))
+		return 0;
+	return err_set(e, ERR_REFUSED, "SANDBOX is '%s'; expected on, both, bwrap, landlock or off", wish);
+}
+
+static void add_paths(struct strv *to, const char *text)
+{
+	if (text)
+		strv_split(to, text, ": \t");
+}
+
+static int compose_sandbox(struct deploy *d, struct err **e)
 {
 	struct sandbox *s = &d->spec.sandbox;
-	const char *wish = env_get(&d->operator_env, "SANDBOX"),
-		   *read = env_get(&d->operator_env, "SANDBOX_READ");
+	int r = read_level(d, env_get(&d->operator_env, "SANDBOX"), &s->level, e);
 
+	if (r < 0)
+		return r;
+	s->landlock_abi = d->host.landlock_abi;
 	STRV_ADD(&s->hide, d->root); /* it may lie in /opt, which apps see */
 	add_tools(&s->tools, d->host.tool_path);
 	add_tools(&s->tools, env_get(&d->operator_env, "PATH"));
 
-	s->level = str_eq(wish, "off") ? SANDBOX_OFF : sandbox_probe(d->host.tool_path);
 	for (size_t i = 0; i < d->build.read.n; i++)
 		STRV_ADD(&s->read, d->build.read.v[i]);
-	if (read)
-		strv_split(&s->read, read, ": \t");
+	add_paths(&s->read, d->host.sandbox_read);
+	add_paths(&s->read, env_get(&d->operator_env, "SANDBOX_READ"));
 	if (d->deps)
 		STRV_ADD(&s->read, d->deps);
 	strv_push(&s->write, xstrdup(d->src));
 	strv_push(&s->write, root_path(d->root, "data/%s", d->row.app));
 	strv_push(&s->write, root_path(d->root, "cache/%s", d->row.app));
+	s->tmp = root_path(d->root, "cache/%s/tmp", d->row.app);
+	return 0;
 }
 
 static int compose_spec(struct deploy *d, struct err **e)
@@ -136,8 +154,7 @@ static int compose_spec(struct deploy *d, struct err **e)
 			(struct spec_service){ xstrdup(s->name), xstrdup(s->command), xstrdup(s->stop_signal),
 					       s->stop_timeout_ms };
 	}
-	compose_sandbox(d);
-	return 0;
+	return compose_sandbox(d, e);
 }
 
 static int validate(struct deploy *d, struct err **e)
@@ -167,7 +184,7 @@ static void summarize(const struct deploy *d)
 		(void) strb_addf(&line, "%s%s=%u", i ? ", " : "", d->plan.services[i].name,
 				 d->plan.services[i].instances);
 	say_detail("services: %s; sandbox: %s", line.s ? line.s : "none",
-		   sandbox_level_name(d->spec.sandbox.level));
+		   sandbox_level_name(sandbox_in_force(&d->spec.sandbox, d->host.tool_path)));
 	strb_done(&line);
 	if (d->plan.fixed_port && d->has_old)
 		say_detail("PORT=%u is fixed: the old instance stops before the new one starts, which costs "

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "base/file.h"
+#include "base/sandbox.h"
 #include "base/toml.h"
 
 static const char file_name[] = "config.toml";
@@ -73,6 +74,13 @@ static const char *check_path(const char *s)
 	return *s == '/' ? NULL : "absolute directories with ':' between them";
 }
 
+static const char *check_level(const char *s)
+{
+	enum sandbox_level level;
+
+	return sandbox_level_read(&level, s) ? NULL : "\"both\", \"bwrap\", \"landlock\" or \"off\"";
+}
+
 #define AT(member) offsetof(struct host, member)
 static const struct key keys[] = {
 	{ "build", "path", KEY_TEXT, AT(tool_path), .check = check_path },
@@ -87,6 +95,9 @@ static const struct key keys[] = {
 	{ "releases", "keep", KEY_NUMBER, AT(keep_releases), 0, 10000 },
 	{ "router", "default_domain", KEY_TEXT, AT(default_domain), .check = check_domain },
 	{ "router", "kind", KEY_TEXT, AT(router), .check = check_router },
+	{ "sandbox", "landlock_abi", KEY_NUMBER, AT(landlock_abi), 1, 1000 },
+	{ "sandbox", "level", KEY_TEXT, AT(sandbox_level), .check = check_level },
+	{ "sandbox", "read", KEY_TEXT, AT(sandbox_read), .check = check_path },
 };
 static const char defaults_section[] = "defaults";
 
@@ -314,6 +325,7 @@ static void set_defaults(struct host *h)
 			    .port_first = 20000,
 			    .port_last = 29999,
 			    .keep_releases = 5,
+			    .sandbox_level = xstrdup(sandbox_level_name(SANDBOX_BOTH)),
 			    .tool_path = default_tool_path() };
 }
 
@@ -366,6 +378,8 @@ void host_done(struct host *h)
 	free(h->listen_ipv4);
 	free(h->listen_ipv6);
 	free(h->tool_path);
+	free(h->sandbox_level);
+	free(h->sandbox_read);
 	env_done(&h->defaults);
 	*h = (struct host){ 0 };
 }

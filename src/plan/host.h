@@ -19,6 +19,10 @@ struct host {
 	char *listen_ipv6;   /* [nginx] listen_ipv6, default "[::]"; "" listens on IPv4 only */
 	unsigned port_first, port_last; /* [ports] first, last: for instances, default 20000 to 29999 */
 	unsigned keep_releases;         /* [releases] keep, default 5: besides the live one */
+	char *sandbox_level;            /* [sandbox] level, default "both" (base/sandbox.h) */
+	char *sandbox_read;             /* [sandbox] read: paths that every app may read; NULL: none */
+	unsigned
+		landlock_abi; /* [sandbox] landlock_abi: the newest version to use; default 0: the kernel's */
 	char *tool_path; /* [build] path: where programs are looked for; default: PATH, extended as in Piku */
 	struct env defaults; /* [defaults]: settings below every app's own */
 };

@@ -68,14 +68,13 @@ static bool is_unsafe(const char *variable)
 	return false;
 }
 
-/* bwrap is started outside of the sandbox that it makes: an app's LD_PRELOAD is set only inside, by env(1),
- * whose arguments the sandbox's prefix ends with. */
-static void hold_back(struct strv *envp, struct strv *argv)
+/* What makes a sandbox is started outside of it: an app's LD_PRELOAD is set only inside. */
+static void hold_back(struct strv *envp, struct strv *held)
 {
 	struct strv kept = { 0 };
 
 	for (size_t i = 0; i < envp->n; i++)
-		STRV_ADD(is_unsafe(envp->v[i]) ? argv : &kept, envp->v[i]);
+		STRV_ADD(is_unsafe(envp->v[i]) ? held : &kept, envp->v[i]);
 	strv_done(envp);
 	*envp = kept;
 }
@@ -107,6 +106,7 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 {
 	_cleanup_(sandbox_done) struct sandbox box = { 0 };
 	_cleanup_(env_done) struct env env = { 0 };
+	_cleanup_(strv_done) struct strv held = { 0 };
 	_cleanup_(freep) char *program = NULL;
 	const char *cwd = l->cwd ? l->cwd : l->spec->cwd;
 
@@ -116,13 +116,14 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 	if (envp->n == 0)
 		strv_push(envp, xstrdup("PATH=/usr/local/bin:/usr/bin:/bin"));
 	sandbox_copy(&box, &l->spec->sandbox);
+	box.level = sandbox_in_force(&box, NULL);
 	box.ends_with_us = !has_cwd; /* a step of a deployment must not go on when that was killed */
 	add_strv(&box.read, &l->read);
 	add_strv(&box.write, &l->write);
 	program = tool_of(l, &env);
-	sandbox_prefix(&box, cwd, program, argv);
-	if (argv->n)
-		hold_back(envp, argv);
+	if (box.level & SANDBOX_BOTH)
+		hold_back(envp, &held);
+	sandbox_prefix(&box, cwd, program, &held, argv);
 	if (argv->n == 0 && !has_cwd) {
 		STRV_ADD(argv, "/usr/bin/env");
 		strv_addf(argv, "--chdir=%s", cwd);
@@ -226,7 +227,7 @@ static int become(char **argv, long version, long port, struct err **e)
 	if (!service)
 		return err_set(e, ERR_NOT_FOUND, "%s v%ld has no service '%s'", argv[1], version, argv[3]);
 	add_assigned(&extra, argv, version, port);
-	if (spec.sandbox.level == SANDBOX_BWRAP)
+	if (sandbox_in_force(&spec.sandbox, NULL) & SANDBOX_BWRAP)
 		ignore_stop_signals();
 	struct launch launch = { .spec = &spec, .command = service->command, .extra = extra };
 

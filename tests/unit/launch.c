@@ -77,9 +77,10 @@ static void bwrap_does_not_get_what_loads_code(void **state)
 	assert_string_equal(p->envp.v[0], "SAFE=1");
 	for (size_t i = 0; i < COUNT(unsafe); i++) {
 		_cleanup_(freep) char *want = xasprintf("%s=/evil.so", unsafe[i]);
-		size_t at = command - COUNT(unsafe) + i;
+		size_t at = command - 1 - 2 * COUNT(unsafe) + 2 * i; /* before "--" */
 
-		assert_string_equal(p->argv.v[at], want); /* for env(1), inside */
+		assert_string_equal(p->argv.v[at], "--set"); /* for slipway-enter, inside */
+		assert_string_equal(p->argv.v[at + 1], want);
 	}
 }
 

@@ -76,7 +76,7 @@ static int leave(void **state)
 
 static void need_bwrap(void)
 {
-	if (sandbox_probe(NULL) != SANDBOX_BWRAP)
+	if (sandbox_in_force(&(struct sandbox){ .level = SANDBOX_BWRAP }, NULL) != SANDBOX_BWRAP)
 		skip();
 }
 
@@ -85,7 +85,7 @@ static void compose(const struct place *p, const char *program, const char *scri
 {
 	_cleanup_(freep) char *cwd = at(p, "root/releases/app/v1/src");
 
-	sandbox_prefix(&p->box, cwd, program, argv);
+	sandbox_prefix(&p->box, cwd, program, NULL, argv);
 	STRV_ADD(argv, "/bin/sh", "-c", script, "sh", p->dir);
 }
 
@@ -167,7 +167,7 @@ static void missing_directory_is_an_error(void **state)
 	_cleanup_(strv_done) struct strv argv = { 0 };
 
 	need_bwrap();
-	sandbox_prefix(&p->box, "/nonexistent", NULL, &argv);
+	sandbox_prefix(&p->box, "/nonexistent", NULL, NULL, &argv);
 	STRV_ADD(&argv, "/bin/true");
 	assert_true(proc_run(argv.v, NULL, "/", 60000, NULL, NULL) > 0);
 }
@@ -309,7 +309,7 @@ static void other_levels_add_nothing(void **state UNUSED)
 	for (size_t i = 0; i < COUNT(levels); i++) {
 		_cleanup_(strv_done) struct strv argv = { 0 };
 
-		sandbox_prefix(&(struct sandbox){ .level = levels[i] }, "/", "/x/bin/y", &argv);
+		sandbox_prefix(&(struct sandbox){ .level = levels[i] }, "/", "/x/bin/y", NULL, &argv);
 		assert_int_equal(argv.n, 0);
 	}
 	assert_string_equal(sandbox_level_name(SANDBOX_OFF), "off");

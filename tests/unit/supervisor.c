@@ -150,7 +150,7 @@ static int begin_at(void **state, const char *below)
 	char dir[] = "/tmp/slipway-super-XXXXXX";
 	_cleanup_(freep) char *db = NULL;
 	_cleanup_(store_close) struct store st = { 0 };
-	enum sandbox_level best = sandbox_probe(NULL);
+	enum sandbox_level best = SANDBOX_BOTH;
 
 	*state = f;
 	assert_non_null(mkdtemp(dir));
@@ -160,9 +160,9 @@ static int begin_at(void **state, const char *below)
 	db = root_store(f->root);
 	assert_int_equal(store_open(&st, db, true, NULL), 0);
 	assert_true(store_app_add(&st, "blog", "push", NULL) >= 0);
-	write_spec(f, "blog", 1, SANDBOX_NONE, 1 << 20);
+	write_spec(f, "blog", 1, SANDBOX_OFF, 1 << 20);
 	write_spec(f, "blog", 2, best, 1 << 20);
-	write_spec(f, "blog", 3, SANDBOX_NONE, 20000);
+	write_spec(f, "blog", 3, SANDBOX_OFF, 20000);
 	start_daemon(f);
 	return 0;
 }

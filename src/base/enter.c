@@ -1,0 +1,169 @@
+/* slipway-enter: see enter.h. It is on the way of every start: nothing here that takes time or memory. */
+#include "base/enter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/landlock.h"
+#include "base/str.h"
+
+struct enter {
+	int ruleset; /* of Landlock; -1: none */
+	unsigned abi;
+};
+
+bool enter_is_meant(const char *argv0)
+{
+	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+
+	return str_eq(slash ? slash + 1 : argv0, ENTER_NAME);
+}
+
+static int set_parent(struct enter *n UNUSED, const char *pid, struct err **e)
+{
+	long parent;
+
+	if (!str_to_long(pid, 0, INT_MAX, &parent))
+		return err_set(e, ERR_USAGE, "'%s' is no process", pid);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return err_set(e, -errno, "binding it to its parent: %m");
+	return parent && getppid() != parent ? err_set(e, -ESRCH, "who started it is gone") : 0;
+}
+
+static int set_signals(struct enter *n UNUSED, const char *what UNUSED, struct err **e UNUSED)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2 };
+
+	for (size_t i = 0; i < COUNT(signals); i++)
+		(void) signal(signals[i], SIG_DFL);
+	return 0;
+}
+
+static int set_directory(struct enter *n UNUSED, const char *dir, struct err **e)
+{
+	return chdir(dir) < 0 ? err_set(e, -errno, "entering %s: %m", dir) : 0;
+}
+
+static int set_tmp(struct enter *n UNUSED, const char *dir, struct err **e)
+{
+	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "making %s: %m", dir);
+	return setenv("TMPDIR", dir, 1) < 0 ? err_set(e, -errno, "TMPDIR: %m") : 0;
+}
+
+static int set_variable(struct enter *n UNUSED, const char *text, struct err **e)
+{
+	return putenv((char *) text) != 0 ? err_set(e, -errno, "the environment: %m") : 0;
+}
+
+/* Root without them is an owner of files and no more; no_new_privs keeps the next execve from bringing them
+ * back. */
+static int drop_capabilities(struct enter *n UNUSED, const char *what UNUSED, struct err **e)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	(void) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
+	if (syscall(SYS_capset, &head, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_set(e, -errno, "giving up privileges: %m");
+	return 0;
+}
+
+static int begin_landlock(struct enter *n, const char *abi, struct err **e)
+{
+	long version;
+
+	if (!str_to_long(abi, 1, 1000, &version))
+		return err_set(e, ERR_USAGE, "'%s' is no version of Landlock", abi);
+	n->abi = (unsigned) version;
+	n->ruleset = landlock_open(n->abi, e);
+	return n->ruleset < 0 ? n->ruleset : 0;
+}
+
+static int list(struct enter *n, const char *path, struct err **e)
+{
+	return landlock_allow(n->ruleset, n->abi, path, LANDLOCK_LIST, e);
+}
+
+static int read_only(struct enter *n, const char *path, struct err **e)
+{
+	return landlock_allow(n->ruleset, n->abi, path, LANDLOCK_READ, e);
+}
+
+static int use(struct enter *n, const char *path, struct err **e)
+{
+	return landlock_allow(n->ruleset, n->abi, path, LANDLOCK_USE, e);
+}
+
+static int read_write(struct enter *n, const char *path, struct err **e)
+{
+	return landlock_allow(n->ruleset, n->abi, path, LANDLOCK_WRITE, e);
+}
+
+static const struct {
+	const char *word;
+	int (*follow)(struct enter *n, const char *value, struct err **e);
+} options[] = {
+	{ "--chdir", set_directory },
+	{ "--drop", drop_capabilities },
+	{ "--landlock", begin_landlock },
+	{ "--list", list },
+	{ "--parent", set_parent },
+	{ "--read", read_only },
+	{ "--set", set_variable },
+	{ "--signals", set_signals },
+	{ "--tmp", set_tmp },
+	{ "--use", use },
+	{ "--write", read_write },
+};
+
+static int follow(struct enter *n, char **argv, struct err **e)
+{
+	for (size_t i = 0; i < COUNT(options); i++)
+		if (str_eq(argv[0], options[i].word) && argv[1])
+			return options[i].follow(n, argv[1], e);
+	return err_set(e, ERR_USAGE, "it is called by slipway only (%s)", argv[0]);
+}
+
+static int enter(char **argv, struct err **e)
+{
+	struct enter n = { .ruleset = -1 };
+	int r = 0;
+
+	for (argv++; r == 0 && argv[0] && !str_eq(argv[0], "--"); argv += argv[1] ? 2 : 1)
+		r = follow(&n, argv, e);
+	if (r == 0 && (!argv[0] || !argv[1]))
+		r = err_set(e, ERR_USAGE, "it is called by slipway only");
+	if (r == 0 && n.ruleset >= 0) {
+		for (int fd = 0; fd < 3; fd++)
+			landlock_allow_fd(n.ruleset, n.abi, fd);
+		r = landlock_enforce(n.ruleset, e);
+	}
+	if (r < 0)
+		return r;
+	(void) execv(argv[1], argv + 1);
+	return err_set(e, -errno, "executing %s: %m", argv[1]);
+}
+
+int enter_main(char **argv)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
+	int r = enter(argv, &e);
+	_cleanup_(freep) char *text = err_text(e);
+
+	(void) fprintf(stderr, ENTER_NAME ": %s\n", text);
+	return r == -ENOENT ? 127 : 126;
+}

@@ -1,0 +1,24 @@
+/*
+ * `slipway-enter`: the last step into every command that runs in a sandbox, as which `slipway` is executed
+ * (argv[0]) by sandbox_prefix()'s argument vector. It restricts itself and becomes the command.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#define ENTER_NAME "slipway-enter"
+
+bool enter_is_meant(const char *argv0);
+/*
+ * slipway-enter [OPTION VALUE]... -- COMMAND ARGUMENT...      options are followed in their order:
+ *   --parent PID       die with that process, which is the parent (0: with whoever is)
+ *   --signals default  the signals that stop an app get their default action back
+ *   --chdir DIR        work in it
+ *   --tmp DIR          make it, and let it be TMPDIR
+ *   --set NAME=VALUE   in the command's environment
+ *   --drop all         capabilities
+ *   --landlock ABI     restrict itself, with the grants (landlock.h) that follow:
+ *   --list, --read, --use, --write PATH
+ * Returns only on failure: 127 when there is no such command, else 126; says why on standard error.
+ */
+int enter_main(char **argv);
