@@ -5,5 +5,7 @@
 
 int main(int argc, char **argv)
 {
-	return enter_is_meant(argv[0]) ? enter_main(argv) : cli_main(argc, argv);
+	char **enter = enter_args(argv);
+
+	return enter ? enter_main(enter) : cli_main(argc, argv);
 }

@@ -23,11 +23,15 @@ struct enter {
 	unsigned abi;
 };
 
-bool enter_is_meant(const char *argv0)
+char **enter_args(char **argv)
 {
-	const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+	if (!argv[0])
+		return NULL;
+	const char *slash = strrchr(argv[0], '/');
 
-	return str_eq(slash ? slash + 1 : argv0, ENTER_NAME);
+	if (str_eq(slash ? slash + 1 : argv[0], ENTER_NAME))
+		return argv + 1;
+	return str_eq(argv[1], ENTER_NAME) ? argv + 2 : NULL;
 }
 
 static int set_parent(struct enter *n UNUSED, const char *pid, struct err **e)
@@ -143,7 +147,7 @@ static int enter(char **argv, struct err **e)
 	struct enter n = { .ruleset = -1 };
 	int r = 0;
 
-	for (argv++; r == 0 && argv[0] && !str_eq(argv[0], "--"); argv += argv[1] ? 2 : 1)
+	for (; r == 0 && argv[0] && !str_eq(argv[0], "--"); argv += argv[1] ? 2 : 1)
 		r = follow(&n, argv, e);
 	if (r == 0 && (!argv[0] || !argv[1]))
 		r = err_set(e, ERR_USAGE, "it is called by slipway only");
@@ -158,10 +162,10 @@ static int enter(char **argv, struct err **e)
 	return err_set(e, -errno, "executing %s: %m", argv[1]);
 }
 
-int enter_main(char **argv)
+int enter_main(char **args)
 {
 	_cleanup_(err_freep) struct err *e = NULL;
-	int r = enter(argv, &e);
+	int r = enter(args, &e);
 	_cleanup_(freep) char *text = err_text(e);
 
 	(void) fprintf(stderr, ENTER_NAME ": %s\n", text);

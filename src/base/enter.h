@@ -1,14 +1,13 @@
 /*
- * `slipway-enter`: the last step into every command that runs in a sandbox, as which `slipway` is executed
- * (argv[0]) by sandbox_prefix()'s argument vector. It restricts itself and becomes the command.
+ * `slipway-enter`: the last step into every command that runs in a sandbox, as which `slipway` is executed by
+ * sandbox_prefix()'s argument vector. It restricts itself and becomes the command.
  */
 #pragma once
 
-#include <stdbool.h>
-
 #define ENTER_NAME "slipway-enter"
 
-bool enter_is_meant(const char *argv0);
+/* Its arguments when argv calls for it, by argv[0] or as the first argument; else NULL. */
+char **enter_args(char **argv);
 /*
  * slipway-enter [OPTION VALUE]... -- COMMAND ARGUMENT...      options are followed in their order:
  *   --parent PID       die with that process, which is the parent (0: with whoever is)
@@ -21,4 +20,4 @@ bool enter_is_meant(const char *argv0);
  *   --list, --read, --use, --write PATH
  * Returns only on failure: 127 when there is no such command, else 126; says why on standard error.
  */
-int enter_main(char **argv);
+int enter_main(char **args);

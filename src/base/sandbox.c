@@ -426,6 +426,7 @@ static void add_bwrap(const struct sandbox *s, const char *cwd, const struct str
 static void add_enter(const struct sandbox *s, const char *cwd, struct strv *argv)
 {
 	strv_push(argv, enter_program());
+	STRV_ADD(argv, ENTER_NAME);
 	if (s->ends_with_us) {
 		STRV_ADD(argv, "--parent");
 		strv_addf(argv, "%d", (int) getpid());

@@ -5,8 +5,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include "base/file.h"
 #include "base/proc.h"
@@ -74,10 +76,15 @@ static int leave(void **state)
 	return r;
 }
 
+static void need(enum sandbox_level level)
+{
+	if (sandbox_in_force(&(struct sandbox){ .level = level }, NULL) != level)
+		skip();
+}
+
 static void need_bwrap(void)
 {
-	if (sandbox_in_force(&(struct sandbox){ .level = SANDBOX_BWRAP }, NULL) != SANDBOX_BWRAP)
-		skip();
+	need(SANDBOX_BWRAP);
 }
 
 /* sh -c SCRIPT in the sandbox, with $1 the test's directory. */
@@ -101,12 +108,13 @@ static int run_with(const struct place *p, const char *program, const char *scri
 static const struct row {
 	const char *name, *script, *want;
 	int status;
+	bool by_namespace; /* Landlock alone does not do it */
 } rows[] = {
 	{ "its code is seen", "cat file", "code\n", 0 },
 	{ "its status is passed on", "exit 42", "", 42 },
 	{ "a signal's status is passed on", "kill -KILL $$", "", 128 + SIGKILL },
 	{ "the root shows only what is its own", "cd $1/root && find . -type f | sort",
-	  "./data/app/file\n./releases/app/v1/src/file\n", 0 },
+	  "./data/app/file\n./releases/app/v1/src/file\n", 0, true },
 	{ "secrets are not there", "cat $1/root/run/token 2>/dev/null || echo no", "no\n", 0 },
 	{ "its code is read-only", "(echo x > file) 2>/dev/null || echo no", "no\n", 0 },
 	{ "its data is writable", "echo new > $1/root/data/app/file && cat $1/root/data/app/file", "new\n",
@@ -118,11 +126,12 @@ static const struct row {
 	  ":",
 	  "", 0 },
 	{ "/tmp is its own", "find /tmp -name 'slipway-*' | grep -vx $1; echo x > /tmp/x && cat /tmp/x",
-	  "x\n", 0 },
-	{ "/tmp has its usual mode", "stat -c %a /tmp /var/tmp", "1777\n1777\n", 0 },
-	{ "homes are not there", "ls -d /root /home /srv /mnt /media 2>/dev/null; :", "", 0 },
-	{ "no sockets of the host", "find /run /var -type s | grep -v systemd/resolve; :", "", 0 },
-	{ "no processes of the host", "[ $(ls -d /proc/[0-9]* | wc -l) -lt 8 ] && echo few", "few\n", 0 },
+	  "x\n", 0, true },
+	{ "/tmp has its usual mode", "stat -c %a /tmp /var/tmp", "1777\n1777\n", 0, true },
+	{ "homes are not there", "ls -d /root /home /srv /mnt /media 2>/dev/null; :", "", 0, true },
+	{ "no sockets of the host", "find /run /var -type s | grep -v systemd/resolve; :", "", 0, true },
+	{ "no processes of the host", "[ $(ls -d /proc/[0-9]* | wc -l) -lt 8 ] && echo few", "few\n", 0,
+	  true },
 	{ "no capabilities",
 	  "grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | grep -v 0000000000000000; :", "", 0 },
 	{ "nothing more can be had", "grep NoNewPrivs /proc/self/status", "NoNewPrivs:\t1\n", 0 },
@@ -134,14 +143,21 @@ static const struct row {
 	{ "signals have their default action", "grep -c '^SigIgn:.*0000000$' /proc/self/status", "1\n", 0 },
 };
 
+struct level_row {
+	const struct row *row;
+	enum sandbox_level level;
+};
+
 static void runs(void **state)
 {
-	const struct row *row = *state;
-	void *place;
+	const struct level_row *at = *state;
+	const struct row *row = at->row;
 	_cleanup_(freep) char *out = NULL;
+	void *place;
 
-	need_bwrap();
+	need(at->level);
 	assert_int_equal(enter(&place), 0);
+	((struct place *) place)->box.level = at->level;
 	int status = run_with(place, NULL, row->script, &out);
 	assert_string_equal(out, row->want);
 	assert_int_equal(status, row->status);
@@ -290,8 +306,9 @@ static void ends(void **state)
 	_cleanup_(proc_done) struct proc proc = PROC(NULL);
 	void *place;
 
-	need_bwrap();
+	need(SANDBOX_BOTH);
 	assert_int_equal(enter(&place), 0);
+	((struct place *) place)->box.level = SANDBOX_BOTH;
 	start(place, row->script, &argv, &proc);
 	assert_int_equal(kill(row->to_leader ? proc.pid : -proc.pid, row->signal), 0);
 	assert_int_equal(proc_wait(&proc, NULL), 0);
@@ -313,6 +330,94 @@ static void other_levels_add_nothing(void **state UNUSED)
 		assert_int_equal(argv.n, 0);
 	}
 	assert_string_equal(sandbox_level_name(SANDBOX_OFF), "off");
+}
+
+static const struct force_row {
+	const char *name;
+	enum sandbox_level wish, want;
+	const char *bwrap; /* what slipwayd found */
+	unsigned abi;
+} force_rows[] = {
+	{ "both where both work", SANDBOX_BOTH, SANDBOX_BOTH, "/usr/bin/bwrap", 0 },
+	{ "bwrap when asked for", SANDBOX_BWRAP, SANDBOX_BWRAP, "/usr/bin/bwrap", 0 },
+	{ "Landlock when asked for", SANDBOX_LANDLOCK, SANDBOX_LANDLOCK, "/usr/bin/bwrap", 0 },
+	{ "off when asked for", SANDBOX_OFF, SANDBOX_OFF, "/usr/bin/bwrap", 0 },
+	{ "Landlock where namespaces are refused", SANDBOX_BOTH, SANDBOX_LANDLOCK, "", 0 },
+	{ "the other layer for one that is not there", SANDBOX_BWRAP, SANDBOX_LANDLOCK, "", 0 },
+	{ "a Landlock that cannot allow moving only alone", SANDBOX_BOTH, SANDBOX_BWRAP, "/usr/bin/bwrap",
+	  1 },
+	{ "but then it does", SANDBOX_BOTH, SANDBOX_LANDLOCK, "", 1 },
+};
+
+static void in_force(void **state)
+{
+	const struct force_row *row = *state;
+	struct sandbox s = { .level = row->wish, .landlock_abi = row->abi };
+
+	if (sandbox_abi(&(struct sandbox){ 0 }) < 2)
+		skip();
+	assert_int_equal(setenv("SLIPWAY_BWRAP", row->bwrap, 1), 0);
+	enum sandbox_level got = sandbox_in_force(&s, NULL);
+	assert_int_equal(unsetenv("SLIPWAY_BWRAP"), 0);
+	assert_string_equal(sandbox_level_name(got), sandbox_level_name(row->want));
+}
+
+/* What is moved from code to data stays one file; bwrap's mounts are file systems of their own to rename(2).
+ */
+static void moves_between_its_own(void **state)
+{
+	struct place *p = *state;
+	_cleanup_(freep) char *out = NULL;
+
+	need(SANDBOX_LANDLOCK);
+	p->box.level = SANDBOX_LANDLOCK;
+	strv_push(&p->box.write, at(p, "root/releases/app"));
+	assert_int_equal(
+		run_with(p, NULL,
+			 "perl -e 'rename(\"file\", \"$ARGV[0]/root/data/app/moved\") or print \"$!\"' $1",
+			 &out),
+		0);
+	assert_string_equal(out, sandbox_abi(&p->box) < 2 ? "Invalid cross-device link" : "");
+}
+
+static void temporary_files_have_a_place(void **state)
+{
+	struct place *p = *state;
+	_cleanup_(freep) char *out = NULL, *want = NULL;
+
+	need(SANDBOX_LANDLOCK);
+	p->box.level = SANDBOX_LANDLOCK;
+	p->box.tmp = at(p, "root/data/app/tmp");
+	want = xasprintf("%s\nno\n", p->box.tmp);
+	assert_int_equal(
+		run_with(p, NULL, "dirname $(mktemp); (: > /tmp/slipway-x) 2>/dev/null || echo no", &out), 0);
+	assert_string_equal(out, want);
+}
+
+/* The log is a FIFO where the app sees nothing; /dev/stdout opens it again. */
+static void its_own_output_can_be_opened(void **state)
+{
+	struct place *p = *state;
+	static const enum sandbox_level levels[] = { SANDBOX_LANDLOCK, SANDBOX_BOTH };
+	_cleanup_(freep) char *log = at(p, "root/run/log"), *text = NULL;
+
+	put(p, "root/run/log", "", 0600);
+	for (size_t i = 0; i < COUNT(levels); i++) {
+		_cleanup_(strv_done) struct strv argv = { 0 };
+		_cleanup_(closep) int fd = open(log, O_RDWR | O_APPEND | O_CLOEXEC);
+		_cleanup_(proc_done) struct proc proc = PROC(NULL);
+
+		need(levels[i]);
+		p->box.level = levels[i];
+		compose(p, NULL, "echo said >> /dev/stdout", &argv);
+		proc.argv = argv.v;
+		proc.out = proc.err = fd;
+		assert_int_equal(proc_start(&proc, NULL), 0);
+		assert_int_equal(proc_wait(&proc, NULL), 0);
+		assert_int_equal(proc.status, 0);
+	}
+	assert_int_equal(file_read(log, 100, &text, NULL, NULL), 0);
+	assert_string_equal(text, "said\nsaid\n");
 }
 
 static void json_round_trip(void **state)
@@ -340,17 +445,39 @@ int main(void)
 		{ "interpreters are followed through their links", interpreters_are_followed },
 		{ "a program's prefix unhides nothing", programs_unhide_nothing },
 		{ "a path is shown by both of its names", links_lead_into_it },
+		{ "its own output can be opened again", its_own_output_can_be_opened },
+		{ "temporary files have a place", temporary_files_have_a_place },
+		{ "files move between its directories", moves_between_its_own },
 		{ "other levels add nothing", other_levels_add_nothing },
 		{ "JSON and back", json_round_trip },
 	};
-	struct CMUnitTest tests[COUNT(rows) + COUNT(end_rows) + COUNT(single)];
+	static const enum sandbox_level levels[] = { SANDBOX_LANDLOCK, SANDBOX_BWRAP, SANDBOX_BOTH };
+	static struct level_row level_rows[COUNT(levels) * COUNT(rows)];
+	struct CMUnitTest tests[COUNT(level_rows) + COUNT(end_rows) + COUNT(force_rows) + COUNT(single)];
+	char *names[COUNT(level_rows)];
 	size_t n = 0;
 
-	for (size_t i = 0; i < COUNT(rows); i++)
-		tests[n++] = (struct CMUnitTest){ rows[i].name, runs, NULL, NULL, (void *) &rows[i] };
+	for (size_t i = 0; i < COUNT(level_rows); i++) {
+		level_rows[n] = (struct level_row){ &rows[i % COUNT(rows)], levels[i / COUNT(rows)] };
+		if (level_rows[n].row->by_namespace && level_rows[n].level == SANDBOX_LANDLOCK)
+			continue;
+		names[n] =
+			xasprintf("%s: %s", sandbox_level_name(level_rows[n].level), level_rows[n].row->name);
+		tests[n] = (struct CMUnitTest){ names[n], runs, NULL, NULL, &level_rows[n] };
+		n++;
+	}
+	size_t named = n;
+
+	for (size_t i = 0; i < COUNT(force_rows); i++)
+		tests[n++] = (struct CMUnitTest){ force_rows[i].name, in_force, NULL, NULL,
+						  (void *) &force_rows[i] };
 	for (size_t i = 0; i < COUNT(end_rows); i++)
 		tests[n++] = (struct CMUnitTest){ end_rows[i].name, ends, NULL, NULL, (void *) &end_rows[i] };
 	for (size_t i = 0; i < COUNT(single); i++)
 		tests[n++] = (struct CMUnitTest){ single[i].name, single[i].fn, enter, leave, NULL };
-	return _cmocka_run_group_tests("sandbox", tests, n, NULL, NULL);
+	int failed = _cmocka_run_group_tests("sandbox", tests, n, NULL, NULL);
+
+	while (named)
+		free(names[--named]);
+	return failed;
 }
