@@ -144,8 +144,11 @@ static void add_base(struct strv *argv)
 		cover_secrets(argv, "/etc", true);
 	if (home_dir() && str_starts(home_dir(), "/opt/"))
 		STRV_ADD(argv, "--tmpfs", home_dir());
-	STRV_ADD(argv, "--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--perms",
-		 "1777", "--tmpfs", "/var/tmp", "--dir", "/run", "--symlink", "../run", "/var/run");
+	/* bwrap 0.8 leaves /proc/sys writable: it asks access(), which answers for the directory, not its
+	 * files. */
+	STRV_ADD(argv, "--proc", "/proc", "--ro-bind-try", "/proc/sys", "/proc/sys");
+	STRV_ADD(argv, "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs",
+		 "/var/tmp", "--dir", "/run", "--symlink", "../run", "/var/run");
 	if (resolv)
 		STRV_ADD(argv, "--ro-bind-try", resolv, resolv);
 }

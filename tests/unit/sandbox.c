@@ -125,6 +125,8 @@ static const struct row {
 	  "for d in /usr /etc /usr/local /var /run /opt; do (: > $d/slipway-x) 2>/dev/null && echo $d; done; "
 	  ":",
 	  "", 0 },
+	{ "nor the kernel's settings",
+	  "(: >> /proc/sys/kernel/core_pattern) 2>/dev/null && echo written; :", "", 0 },
 	{ "/tmp is its own", "find /tmp -name 'slipway-*' | grep -vx $1; echo x > /tmp/x && cat /tmp/x",
 	  "x\n", 0, true },
 	{ "/tmp has its usual mode", "stat -c %a /tmp /var/tmp", "1777\n1777\n", 0, true },
