@@ -142,6 +142,15 @@ static int follow(struct enter *n, char **argv, struct err **e)
 	return err_set(e, ERR_USAGE, "it is called by slipway only (%s)", argv[0]);
 }
 
+static int restrict_itself(const struct enter *n, struct err **e)
+{
+	if (n->ruleset < 0)
+		return 0;
+	for (int fd = 0; fd < 3; fd++)
+		landlock_allow_fd(n->ruleset, n->abi, fd);
+	return landlock_enforce(n->ruleset, e);
+}
+
 static int enter(char **argv, struct err **e)
 {
 	struct enter n = { .ruleset = -1 };
@@ -149,17 +158,17 @@ static int enter(char **argv, struct err **e)
 
 	for (; r == 0 && argv[0] && !str_eq(argv[0], "--"); argv += argv[1] ? 2 : 1)
 		r = follow(&n, argv, e);
-	if (r == 0 && (!argv[0] || !argv[1]))
-		r = err_set(e, ERR_USAGE, "it is called by slipway only");
-	if (r == 0 && n.ruleset >= 0) {
-		for (int fd = 0; fd < 3; fd++)
-			landlock_allow_fd(n.ruleset, n.abi, fd);
-		r = landlock_enforce(n.ruleset, e);
-	}
 	if (r < 0)
 		return r;
-	(void) execv(argv[1], argv + 1);
-	return err_set(e, -errno, "executing %s: %m", argv[1]);
+	const char *program = argv[0] ? argv[1] : NULL;
+
+	if (!program)
+		return err_set(e, ERR_USAGE, "it is called by slipway only");
+	r = restrict_itself(&n, e);
+	if (r < 0)
+		return r;
+	(void) execv(program, argv + 1);
+	return err_set(e, -errno, "executing %s: %m", program);
 }
 
 int enter_main(char **args)
