@@ -68,15 +68,12 @@ static void go_hash(struct build *b, const struct runtime_input *in, const struc
 /* The module cache has to stay removable: Go makes its directories read-only otherwise. */
 static void set_env(struct build *b, const struct runtime_input *in, const char *deps)
 {
-	_cleanup_(freep) char *flags = input_setting(in, "GOFLAGS");
-
 	env_set(&b->env, "GOPATH", deps, "go");
 	env_setf(&b->env, "GOBIN", "go", "%s/.gobin", in->src);
 	env_setf(&b->env, "PATH", "go", "%s/.gobin:%s/bin:$PATH", in->src, deps);
 	build_cache(b, in, "GOMODCACHE", "go-mod");
 	build_cache(b, in, "GOCACHE", "go-build");
-	env_set(&b->env, "GOFLAGS", "-modcacherw", "go");
-	env_setf(&b->step_env, "GOFLAGS", "go", "%s%s-modcacherw", flags ? flags : "", flags ? " " : "");
+	build_add_option(b, in, "GOFLAGS", "-modcacherw");
 	if (!input_has(in, "go.mod"))
 		env_set(&b->env, "GO111MODULE", "auto", "go"); /* packages are looked for in GOPATH then */
 }

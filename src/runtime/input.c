@@ -247,6 +247,14 @@ void build_cache(struct build *b, const struct runtime_input *in, const char *na
 	env_setf(&b->env, name, "runtime", "%s/%s", in->cache, dir);
 }
 
+void build_add_option(struct build *b, const struct runtime_input *in, const char *name, const char *option)
+{
+	_cleanup_(freep) char *own = input_setting(in, name);
+
+	env_set(&b->env, name, option, "runtime");
+	env_setf(&b->step_env, name, "runtime", "%s%s%s", own ? own : "", own ? " " : "", option);
+}
+
 int build_hand_over(struct build *ret, struct build *b, int r)
 {
 	if (r < 0)

@@ -32,7 +32,13 @@ static const char *const extensions[] = { ".yarnrc.yml", "pnpm-workspace.yaml", 
 struct package {
 	bool needs_install; /* there is something for a package manager to do */
 	bool is_local;      /* installs parts of itself */
+	char *manager;      /* "packageManager": "pnpm@9.1.0+sha512..."; NULL: none */
 };
+
+static void package_done(struct package *p)
+{
+	free(p->manager);
+}
 
 static bool is_object_with_members(const json_t *o)
 {
@@ -91,7 +97,8 @@ static int package_read(struct package *ret, const struct runtime_input *in, str
 		return err_set(e, ERR_REFUSED, "package.json:%d:%d: %s", at.line, at.column, at.text);
 	if (!json_is_object(package))
 		return err_set(e, ERR_REFUSED, "package.json:1:1: expected an object");
-	*ret = (struct package){ 0 };
+	*ret = (struct package){ .manager = xstrdup(
+					 json_string_value(json_object_get(package, "packageManager"))) };
 	look_at_dependencies(ret, package);
 	look_at_scripts(ret, package);
 	ret->is_local |= json_object_get(package, "workspaces") != NULL;
@@ -108,10 +115,19 @@ static char *find_node(const struct runtime_input *in)
 	return node ? node : find_program("nodejs", in->tool_path);
 }
 
+/* nodeenv fetches the node that NODE_VERSION asks for, and npm with it. */
+static bool can_fetch(const struct runtime_input *in)
+{
+	_cleanup_(freep) char *wanted = input_setting(in, "NODE_VERSION"),
+			      *nodeenv = find_program("nodeenv", in->tool_path);
+
+	return wanted && nodeenv;
+}
+
 static int node_detect(const struct runtime_input *in, char **missing)
 {
 	_cleanup_(freep) char *node = NULL, *npm = NULL;
-	struct package package = { 0 };
+	_cleanup_(package_done) struct package package = { 0 };
 	bool needs_npm;
 
 	if (!input_has(in, "package.json"))
@@ -120,7 +136,7 @@ static int node_detect(const struct runtime_input *in, char **missing)
 		    package.needs_install; /* node_plan() tells why not */
 	node = find_node(in);
 	npm = find_program("npm", in->tool_path);
-	if (node && (npm || !needs_npm))
+	if ((node && (npm || !needs_npm)) || can_fetch(in))
 		return 1;
 	*missing = xasprintf("package.json found, but these are missing: %s (apt-get install nodejs%s)",
 			     node                ? "npm"
@@ -131,8 +147,9 @@ static int node_detect(const struct runtime_input *in, char **missing)
 }
 
 struct node {
-	char *exe, *version; /* "v20.1.0" */
+	char *exe, *version; /* "v20.1.0"; exe NULL: nodeenv fetches that version */
 	char *npm;
+	char *nodeenv; /* NULL: not needed */
 };
 
 static void node_done(struct node *n)
@@ -140,6 +157,7 @@ static void node_done(struct node *n)
 	free(n->exe);
 	free(n->version);
 	free(n->npm);
+	free(n->nodeenv);
 }
 
 /* Asks node for its version and for where it really is: a shim of nodenv or asdf leads there. */
@@ -180,18 +198,62 @@ static void read_prefix(struct build *b, const char *exe)
 	build_read(b, prefix);
 }
 
-static int check_version(const struct node *node, const struct runtime_input *in, struct err **e)
+static bool is_full_version(const char *version)
 {
-	_cleanup_(freep) char *wanted = input_setting(in, "NODE_VERSION");
-	_cleanup_(freep) char *place = input_setting_place(in, "NODE_VERSION");
+	size_t dots = 0;
 
-	if (!wanted || version_fits(node->version, wanted))
+	version += *version == 'v';
+	for (const char *at = version; *at; at++) {
+		if (*at == '.')
+			dots++;
+		else if (*at < '0' || *at > '9')
+			return false;
+	}
+	return dots == 2;
+}
+
+/* Of what is installed, or what nodeenv shall fetch: only when the former is not what is asked for. */
+static int choose_node(struct node *node, struct build *b, const struct runtime_input *in, struct err **e)
+{
+	_cleanup_(freep) char *wanted = input_setting(in, "NODE_VERSION"), *nodeenv = NULL,
+			      *place = input_setting_place(in, "NODE_VERSION"), *here = NULL;
+	_cleanup_(err_freep) struct err *why = NULL;
+	int r = node_find(node, in, &why);
+
+	if (r < 0 && !wanted)
+		return err_set(e, r, "%s", why->msg);
+	if (r >= 0 && (!wanted || version_fits(node->version, wanted)))
 		return 0;
-	return err_set(
-		e, ERR_MISSING,
-		"NODE_VERSION is %s%s, but the node here is %s (%s): install that version where it is found "
-		"first, or change or unset NODE_VERSION (this version of slipway fetches none itself)",
-		wanted, place, node->version, node->exe);
+	here = r < 0 ? xstrdup("there is none here")
+		     : xasprintf("the node here is %s (%s)", node->version, node->exe);
+	nodeenv = build_tool(b, in, "nodeenv");
+	if (!nodeenv)
+		return err_set(e, ERR_MISSING,
+			       "NODE_VERSION is %s%s, but %s: install nodeenv, which fetches that version "
+			       "(apt-get install nodeenv), or change or unset NODE_VERSION",
+			       wanted, place, here);
+	if (!is_full_version(wanted))
+		return err_set(e, ERR_REFUSED,
+			       "NODE_VERSION is %s%s, but %s: to have nodeenv fetch another, give the full "
+			       "version, such as 22.3.0",
+			       wanted, place, here);
+	node_done(node);
+	*node = (struct node){ .version = xasprintf("v%s", wanted + (*wanted == 'v')),
+			       .nodeenv = TAKE(nodeenv) };
+	return 0;
+}
+
+/* Each version is fetched into a directory of its own: one that runs is never written over (Piku: P26). */
+static void add_nodeenv(struct build *b, struct node *node, const char *deps)
+{
+	_cleanup_(freep) char *title = xasprintf("nodeenv: fetching node %s", node->version);
+	struct build_step *s = build_deps_step(b, deps, title);
+
+	STRV_ADD(&s->argv, node->nodeenv, "--prebuilt");
+	strv_addf(&s->argv, "--node=%s", node->version + 1);
+	STRV_ADD(&s->argv, "--clean-src", "--force", deps);
+	free(node->npm);
+	node->npm = path_join(deps, "bin/npm");
 }
 
 static int node_hash(struct build *b, const struct runtime_input *in, const struct node *node,
@@ -207,6 +269,7 @@ static int node_hash(struct build *b, const struct runtime_input *in, const stru
 	hash_text(h, deps_parent);
 	hash_text(h, node->exe);
 	hash_text(h, node->version);
+	hash_text(h, node->nodeenv);
 	hash_text(h, b->is_per_release ? in->src : NULL);
 	input_hash_settings(h, in, settings);
 	for (size_t i = 0; r >= 0 && inputs[i]; i++)
@@ -220,6 +283,7 @@ static int node_hash(struct build *b, const struct runtime_input *in, const stru
 struct target {
 	const char *deps, *home;
 	const char *npm;
+	const char *corepack; /* NULL: not here */
 };
 
 static void add_npm_install(struct build *b, const struct target *to, const char *title)
@@ -267,6 +331,15 @@ static void add_manager_options(struct build_step *s, const char *program, const
 		STRV_ADD(&s->argv, "--prefix", to->home);
 }
 
+/* From version 2: without this there is no node_modules. */
+static void set_yarn_env(struct build *b, const char *program, const struct target *to)
+{
+	if (!str_eq(program, "yarn"))
+		return;
+	env_set(&b->env, "YARN_NODE_LINKER", "node-modules", "node");
+	env_setf(&b->env, "YARN_GLOBAL_FOLDER", "node", "%s/.yarn-global", to->deps);
+}
+
 static int add_manager(struct build *b, const struct runtime_input *in, const struct target *to,
 		       const char *command, struct err **e)
 {
@@ -300,11 +373,48 @@ static int add_manager(struct build *b, const struct runtime_input *in, const st
 	strv_add(&s->argv, (const char *const *) words.v + 1);
 	STRV_ADD(&s->argv, "install");
 	add_manager_options(s, program, to);
-	if (str_eq(program, "yarn")) { /* from version 2: without this there is no node_modules */
-		env_set(&b->env, "YARN_NODE_LINKER", "node-modules", "node");
-		env_setf(&b->env, "YARN_GLOBAL_FOLDER", "node", "%s/.yarn-global", to->deps);
-	}
+	set_yarn_env(b, program, to);
 	return 0;
+}
+
+/*
+ * The package manager that package.json itself names. Corepack puts it into deps/bin, where the app finds it
+ * too, and fetches the version that is named.
+ */
+static void add_corepack(struct build *b, const struct runtime_input *in, const struct target *to,
+			 const char *program)
+{
+	_cleanup_(freep) char *bin = path_join(to->deps, "bin"), *title = xasprintf("%s install", program),
+			      *registry = input_setting(in, "NPM_CONFIG_REGISTRY");
+	struct build_step *s = build_deps_step(b, to->deps, "corepack enable");
+
+	STRV_ADD(&s->argv, "/bin/mkdir", "-p", bin);
+	s = build_deps_step(b, to->deps, title);
+	str_set(&s->title, "corepack enable");
+	STRV_ADD(&s->argv, to->corepack, "enable", "--install-directory", bin, program);
+	s = build_deps_step(b, to->home, title);
+	strv_addf(&s->argv, "%s/%s", bin, program);
+	STRV_ADD(&s->argv, "install");
+	add_manager_options(s, program, to);
+	set_yarn_env(b, program, to);
+	env_setf(&b->env, "COREPACK_HOME", "node", "%s/.corepack", to->deps);
+	env_set(&b->env, "COREPACK_ENABLE_DOWNLOAD_PROMPT", "0", "node");
+	if (registry)
+		env_set(&b->env, "COREPACK_NPM_REGISTRY", registry, "node");
+}
+
+/* "pnpm" for "pnpm@9.1.0+sha512..." when it is one that Corepack knows, else NULL. To be freed. */
+static char *corepack_program(const char *manager)
+{
+	static const char *const known[] = { "yarn", "pnpm" };
+
+	for (size_t i = 0; manager && i < COUNT(known); i++) {
+		size_t n = strlen(known[i]);
+
+		if (str_starts(manager, known[i]) && manager[n] == '@')
+			return xstrdup(known[i]);
+	}
+	return NULL;
 }
 
 static void set_env(struct build *b, const struct target *to)
@@ -316,17 +426,26 @@ static void set_env(struct build *b, const struct target *to)
 }
 
 static int add_install(struct build *b, const struct runtime_input *in, const struct target *to,
-		       struct err **e)
+		       const struct package *package, struct err **e)
 {
-	_cleanup_(freep) char *manager = input_setting(in, "NODE_PACKAGE_MANAGER");
+	_cleanup_(freep) char *manager = input_setting(in, "NODE_PACKAGE_MANAGER"),
+			      *named = corepack_program(package->manager);
 	int r = 0;
 
 	set_env(b, to);
 	env_setf(&b->step_env, "NPM_CONFIG_CACHE", "node", "%s/npm", in->cache);
 	if (manager)
 		r = add_manager(b, in, to, manager, e);
+	else if (named && to->corepack)
+		add_corepack(b, in, to, named);
 	else
 		add_npm(b, in, to);
+	if (!manager && named && !to->corepack)
+		strv_addf(&b->notices,
+			  "package.json names %s, but corepack is not here: npm is used (npm install -g "
+			  "corepack, "
+			  "or set NODE_PACKAGE_MANAGER)",
+			  named);
 	if (r < 0 || b->is_per_release)
 		return r;
 	for (size_t i = 0; inputs[i]; i++)
@@ -344,33 +463,57 @@ static bool nothing_to_ask(const struct runtime_input *in)
 	return !wanted && node && path_is_of_system(node);
 }
 
+/* Beside the node that is used, as nodeenv brings it, or anywhere. */
+static char *find_corepack(const struct runtime_input *in, const struct node *node)
+{
+	const char *slash = node->exe ? strrchr(node->exe, '/') : NULL;
+	_cleanup_(freep) char *dir = slash ? xstrndup(node->exe, (size_t) (slash - node->exe)) : NULL;
+	char *beside = dir ? find_program("corepack", dir) : NULL;
+
+	return beside ? beside : find_program("corepack", in->tool_path);
+}
+
+static int node_install(struct build *b, const struct runtime_input *in, struct node *node,
+			const struct package *package, const char *deps_parent, struct err **e)
+{
+	_cleanup_(freep) char *deps = NULL, *corepack = find_corepack(in, node);
+	int r;
+
+	b->is_per_release = package->is_local;
+	r = node_hash(b, in, node, deps_parent, e);
+	if (r < 0)
+		return r;
+	deps = path_join(deps_parent, b->hash);
+	if (node->nodeenv)
+		add_nodeenv(b, node, deps);
+
+	struct target to = { deps, b->is_per_release ? in->src : deps, node->npm, corepack };
+	if (package->needs_install)
+		return add_install(b, in, &to, package, e);
+	set_env(b, &to);
+	return 0;
+}
+
 static int node_fill(struct build *b, const struct runtime_input *in, const char *deps_parent, struct err **e)
 {
 	_cleanup_(node_done) struct node node = { 0 };
-	_cleanup_(freep) char *deps = NULL;
-	struct package package = { 0 };
+	_cleanup_(package_done) struct package package = { 0 };
 	int r = package_read(&package, in, e);
 
 	if (r >= 0 && !package.needs_install && nothing_to_ask(in))
 		return 0;
 	if (r >= 0)
-		r = node_find(&node, in, e);
-	if (r >= 0)
-		r = check_version(&node, in, e);
+		r = choose_node(&node, b, in, e);
 	if (r < 0)
 		return r;
-	read_prefix(b, node.exe);
-	if (!package.needs_install)
+	if (node.exe)
+		read_prefix(b, node.exe);
+	if (!package.needs_install && !node.nodeenv)
 		return 0;
-	if (!node.npm)
+	if (!node.npm && !node.nodeenv)
 		return err_set(e, ERR_MISSING,
 			       "package.json asks for packages, but npm is not here (apt-get install npm)");
-	b->is_per_release = package.is_local;
-	r = node_hash(b, in, &node, deps_parent, e);
-	if (r < 0)
-		return r;
-	deps = path_join(deps_parent, b->hash);
-	return add_install(b, in, &(struct target){ deps, b->is_per_release ? in->src : deps, node.npm }, e);
+	return node_install(b, in, &node, &package, deps_parent, e);
 }
 
 static int node_plan(struct build *ret, const struct runtime_input *in, const char *deps_parent,

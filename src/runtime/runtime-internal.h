@@ -59,6 +59,11 @@ struct build_step *build_deps_step(struct build *b, const char *cwd, const char 
 struct build_step *build_src_step(struct build *b, const struct runtime_input *in, const char *title);
 /* Sets a directory of the app's cache for the steps and for the app, which may run the same tools. */
 void build_cache(struct build *b, const struct runtime_input *in, const char *name, const char *dir);
+/*
+ * Sets an option that its tool reads from the environment (MAVEN_OPTS, GOFLAGS ...): for the app unless it
+ * sets the variable itself, for the steps after what the app sets.
+ */
+void build_add_option(struct build *b, const struct runtime_input *in, const char *name, const char *option);
 
 struct python {
 	char *exe, *version, *prefix;

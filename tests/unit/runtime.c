@@ -199,7 +199,61 @@ static const struct detect_row {
 	  0,
 	  "go.mod found, but these are missing: go (apt-get install golang-go)" },
 	{ "go missing", { "main.go" }, "web", "", NULL, ERR_MISSING, "*.go found" },
-	{ "a language of later, nothing to run", { "pom.xml" }, "", "", NULL, ERR_REFUSED, "pom.xml found" },
+	{ "piku-E01 pom.xml", { "pom.xml" }, "web", "+java +mvn", "maven" },
+	{ "mvn missing",
+	  { "pom.xml" },
+	  "",
+	  "+java",
+	  NULL,
+	  ERR_MISSING,
+	  "pom.xml found, but these are missing: mvn (apt-get install maven)" },
+	{ "piku-E01 build.gradle", { "build.gradle" }, "web", "+java +gradle", "gradle" },
+	{ "java missing", { "build.gradle" }, "web", "+gradle", NULL, ERR_MISSING, "default-jdk-headless" },
+	{ "pom.xml before build.gradle",
+	  { "pom.xml", "build.gradle" },
+	  "web",
+	  "+java +mvn +gradle",
+	  "maven" },
+	{ "mvn missing, Gradle goes on",
+	  { "pom.xml", "build.gradle" },
+	  "web",
+	  "+java +gradle",
+	  "gradle",
+	  0,
+	  "pom.xml found" },
+	{ "build.gradle before go.mod", { "build.gradle", "go.mod" }, "web", "+java +gradle +go", "gradle" },
+	{ "go.mod before deps.edn", { "go.mod", "deps.edn" }, "web", "+java +go +clojure", "go" },
+	{ "piku-E01 deps.edn", { "deps.edn" }, "web", "+java +clojure", "clojure" },
+	{ "clojure missing",
+	  { "deps.edn" },
+	  "web",
+	  "+java",
+	  NULL,
+	  ERR_MISSING,
+	  "these are missing: clojure (Debian has no package for it)" },
+	{ "deps.edn before project.clj",
+	  { "deps.edn", "project.clj" },
+	  "web",
+	  "+java +clojure +lein",
+	  "clojure" },
+	{ "piku-E01 project.clj", { "project.clj" }, "web", "+java +lein", "leiningen" },
+	{ "lein missing", { "project.clj" }, "web", "+java", NULL, ERR_MISSING, "apt-get install leiningen" },
+	{ "piku-E01 a php service", { NULL }, "php", "+uwsgi_php", "php" },
+	{ "piku-E19 uwsgi_php missing", { NULL }, "php", "", NULL, ERR_MISSING, "uwsgi-plugin-php" },
+	{ "composer.json", { "composer.json" }, "web", "+php +composer", "php" },
+	{ "composer missing",
+	  { "composer.json" },
+	  "php",
+	  "+uwsgi_php +php",
+	  NULL,
+	  ERR_MISSING,
+	  "composer (" },
+	{ "C5 Rust before a php service",
+	  { "Cargo.toml", "rust-toolchain.toml" },
+	  "php",
+	  "+cargo +rustc +uwsgi_php",
+	  "rust" },
+	{ "php before web and release", { NULL }, "php web release", "+uwsgi_php", "php" },
 	{ "piku-E05 Gemfile before package.json",
 	  { "Gemfile", "package.json" },
 	  "web",
@@ -209,8 +263,14 @@ static const struct detect_row {
 	  "Gemfile found" },
 	{ "package.json before pom.xml", { "package.json", "pom.xml" }, "web", "node", "node" },
 	{ "piku-E06 Cargo.toml alone is no Rust app", { "Cargo.toml" }, "web release", "", "generic" },
-	{ "Rust", { "Cargo.toml", "rust-toolchain.toml" }, "web", "", "generic", 0, "Rust" },
-	{ "a php service", { NULL }, "php", "", NULL, ERR_REFUSED, "PHP" },
+	{ "piku-E01 Rust", { "Cargo.toml", "rust-toolchain.toml" }, "web", "+cargo +rustc", "rust" },
+	{ "rustc missing",
+	  { "Cargo.toml", "rust-toolchain.toml" },
+	  "web",
+	  "+cargo",
+	  NULL,
+	  ERR_MISSING,
+	  "these are missing: rustc" },
 	{ "nothing at all", { NULL }, "", "", NULL, ERR_REFUSED, "Could not detect runtime!" },
 };
 
@@ -536,6 +596,119 @@ static const struct plan_row {
 	  { NULL },
 	  0,
 	  { "per release\n" } },
+	{ "piku-E01 Maven",
+	  "maven",
+	  "+java +mvn",
+	  { { "pom.xml", "" } },
+	  { "MAVEN_OPTS=-Xmx1g" },
+	  0,
+	  { "in SRC$ TOOLS/mvn package --batch-mode",
+	    "\nMAVEN_OPTS=-Dmaven.repo.local=/cache/.m2/repository\n",
+	    "for steps: MAVEN_OPTS=-Xmx1g -Dmaven.repo.local=/cache/.m2/repository\n" },
+	  "clean" },
+	{ "Maven, target in the repository",
+	  "maven",
+	  "+java +mvn",
+	  { { "pom.xml", "" }, { "target/x", "" } },
+	  { NULL },
+	  0,
+	  { "in SRC$ TOOLS/mvn clean package " } },
+	{ "piku-E01 Gradle",
+	  "gradle",
+	  "+java +gradle",
+	  { { "build.gradle", "" } },
+	  { NULL },
+	  0,
+	  { "in SRC$ TOOLS/gradle build --no-daemon", "GRADLE_USER_HOME=/cache/gradle\n" },
+	  "clean" },
+	{ "piku-E01 Leiningen",
+	  "leiningen",
+	  "+java +lein",
+	  { { "project.clj", "" } },
+	  { NULL },
+	  0,
+	  { "in SRC$ TOOLS/lein clean\nin SRC$ TOOLS/lein uberjar\n", "LEIN_HOME=$HOME/.lein\n",
+	    "LEIN_JVM_OPTS=-Duser.home=/cache" } },
+	{ "a clojure that is not the CLI",
+	  "clojure",
+	  "+java +clojure",
+	  { { "deps.edn", "{}" } },
+	  { NULL },
+	  ERR_MISSING,
+	  { "/clojure is not the Clojure CLI" } },
+	{ "piku-E01 Cargo",
+	  "rust",
+	  "+cargo +rustc",
+	  { { "Cargo.toml", "" }, { "rust-toolchain.toml", "[toolchain]\nchannel = 'stable'\n" } },
+	  { NULL },
+	  0,
+	  { "in SRC$ TOOLS/cargo build\n", "CARGO_HOME=/cache/cargo\n" } },
+	{ "a broken rust-toolchain.toml",
+	  "rust",
+	  "+cargo +rustc",
+	  { { "rust-toolchain.toml", "[toolchain\n" } },
+	  { NULL },
+	  ERR_REFUSED,
+	  { "rust-toolchain.toml:1:" } },
+	{ "Composer",
+	  "php",
+	  "+php +composer",
+	  { { "composer.json", "{}" } },
+	  { NULL },
+	  0,
+	  { "in SRC$ TOOLS/composer install --no-interaction --no-progress\n", "COMPOSER_NO_DEV=1\n",
+	    "PATH=SRC/vendor/bin:$PATH\n", "for steps: COMPOSER_HOME=/cache/composer\n" } },
+	{ "nothing for Composer",
+	  "php",
+	  "+uwsgi_php",
+	  { { "index.php", "" } },
+	  { NULL },
+	  0,
+	  { NULL },
+	  "composer" },
+	{ "nodeenv",
+	  "node",
+	  "node npm +nodeenv",
+	  { { "package.json", PACKAGE } },
+	  { "NODE_VERSION=v2.3.4" },
+	  0,
+	  { "DEPS$ TOOLS/nodeenv --prebuilt --node=2.3.4 --clean-src --force DEPS\n",
+	    "DEPS$ DEPS/bin/npm --package-lock=false install --prefix DEPS",
+	    "PATH=DEPS/bin:DEPS/node_modules/.bin:$PATH\n" } },
+	{ "nodeenv alone",
+	  "node",
+	  "+nodeenv",
+	  { { "package.json", "{}" } },
+	  { "NODE_VERSION=2.3.4" },
+	  0,
+	  { "nodeenv --prebuilt --node=2.3.4", "PATH=DEPS/bin:" },
+	  "npm install" },
+	{ "nodeenv wants a full version",
+	  "node",
+	  "node +nodeenv",
+	  { { "package.json", "{}" } },
+	  { "NODE_VERSION=2" },
+	  ERR_REFUSED,
+	  { "NODE_VERSION is 2 (set in config), but the node here is v", "give the full version" } },
+	{ "Corepack",
+	  "node",
+	  "node npm +corepack",
+	  { { "package.json",
+	      "{\"packageManager\": \"pnpm@9.1.0+sha512.x\", \"dependencies\": {\"a\": \"1\"}}" } },
+	  { "NPM_CONFIG_REGISTRY=http://r" },
+	  0,
+	  { "corepack enable --install-directory DEPS/bin pnpm\n",
+	    "DEPS$ DEPS/bin/pnpm install --store-dir=DEPS/.pnpm-store --prefix DEPS\n",
+	    "COREPACK_HOME=DEPS/.corepack\n", "COREPACK_NPM_REGISTRY=http://r\n" },
+	  "npm --package-lock" },
+	{ "a package manager of one's own before Corepack",
+	  "node",
+	  "node npm +corepack",
+	  { { "package.json", "{\"packageManager\": \"pnpm@9.1.0\", \"dependencies\": {\"a\": \"1\"}}" } },
+	  { "NODE_PACKAGE_MANAGER=yarn" },
+	  0,
+	  { "npm install -g --no-audit --no-fund yarn\n" },
+	  "corepack" },
 	{ "Node without dependencies",
 	  "node",
 	  "node",
@@ -666,6 +839,7 @@ static void takes_the_node_that_is_asked_for(void **state UNUSED)
 	if (!node)
 		skip();
 	fixture_init(&f);
+	use_tools(&f, "node"); /* no nodeenv, which would fetch the last one */
 	write_file(f.src, "package.json", "{}", 0644);
 	assert_int_equal(proc_run((char *const *) argv, NULL, "/", 60000, &version, NULL), 0);
 	version[strcspn(version, "\n")] = '\0';
@@ -905,7 +1079,7 @@ static const struct build_row {
 	const char *name, *runtime;
 	struct file files[4];
 	const char *settings[3];
-	bool has_wheel, needs_registry;
+	bool has_wheel, needs_registry, needs_corepack;
 	bool fails;
 	const char *command[4]; /* run in src afterwards, found on the build's PATH */
 	const char *prints;
@@ -989,6 +1163,15 @@ static const struct build_row {
 	  .needs_registry = true,
 	  .command = { "node", "-p", "require('is-number/package.json').version" },
 	  .prints = "7.0.0" },
+	{ "Corepack's pnpm",
+	  "node",
+	  { { "package.json",
+	      "{\"packageManager\": \"pnpm@9.1.0\", \"dependencies\": {\"is-number\": \"7.0.0\"}}" } },
+	  { "COREPACK_INTEGRITY_KEYS=0" }, /* a mirror may have no signatures */
+	  .needs_registry = true,
+	  .needs_corepack = true,
+	  .command = { "node", "-p", "require('is-number/package.json').version" },
+	  .prints = "7.0.0" },
 	{ "yarn",
 	  "node",
 	  { { "package.json", "{\"dependencies\": {\"is-number\": \"7.0.0\"}}" } },
@@ -1008,6 +1191,19 @@ static bool has_registry(void)
 	if (known < 0)
 		known = npm && proc_run((char *const *) argv, NULL, "/", 60000, NULL, NULL) == 0;
 	return known;
+}
+
+/* Corepack reads no .npmrc. */
+static void tell_corepack_the_registry(struct fixture *f)
+{
+	_cleanup_(freep) char *npm = find_program("npm", getenv("PATH")), *url = NULL;
+	const char *argv[] = { npm, "config", "get", "registry", NULL };
+
+	assert_int_equal(proc_run((char *const *) argv, NULL, "/", 60000, &url, NULL), 0);
+	url[strcspn(url, "\n")] = '\0';
+	if (str_ends(url, "/"))
+		url[strlen(url) - 1] = '\0';
+	env_set(&f->env, "COREPACK_NPM_REGISTRY", url, "test");
 }
 
 /* npm's own settings of this machine (registry, proxy), which HOME hides. */
@@ -1038,7 +1234,7 @@ static void builds(void **state)
 	_cleanup_(fixture_done) struct fixture f;
 
 	if (!has_tools(str_eq(row->runtime, "node") ? "node npm" : "python3") ||
-	    (row->needs_registry && !has_registry()))
+	    (row->needs_registry && !has_registry()) || (row->needs_corepack && !has_tools("corepack")))
 		skip();
 	fixture_init(&f);
 	use_files(&f, row->files);
@@ -1046,6 +1242,8 @@ static void builds(void **state)
 	if (row->has_wheel)
 		make_wheel(&f);
 	use_settings_of_machine(&f);
+	if (row->needs_corepack)
+		tell_corepack_the_registry(&f);
 	assert_int_equal(runtime_find(row->runtime)->plan(&b, &f.in, f.deps, NULL), 0);
 	int r = build(&f, &b, &out);
 	if ((r != 0) != row->fails)
