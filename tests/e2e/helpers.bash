@@ -49,6 +49,7 @@ teardown() {
 		echo "--- output of the last 'run':" && printf '%s\n' "${output:-}" | tail -n 60
 		[ -z "${stderr:-}" ] || { echo "--- its errors:" && tail -n 20 <<<"$stderr"; }
 		echo "--- slipwayd:" && tail -n 15 "$SERVER_DIR/slipwayd.log"
+		[ -z "${CHECK_KEEP:-}" ] || { mkdir -p "$CHECK_KEEP" && cp "$SERVER_DIR/slipwayd.log" "$CHECK_KEEP/"; }
 	fi
 	cleanup_test
 }

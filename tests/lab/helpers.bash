@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# For tests that stand beside the hosts of the lab and work in them (docs/testing.md, "The lab"). Hosts are numbered 1, 2, 3
+# and called lab-1, lab-2, lab-3 in each other's network. The tree is at /src in them, read-only; the gcc build at /build/gcc/src.
+bats_require_minimum_version 1.5.0
+
+REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+# shellcheck source=../../scripts/server.bash
+. "$REPO/scripts/server.bash" # wait_until
+WAIT_SECONDS=120
+SLIPWAY_BIN=/build/gcc/src # in the hosts
+
+host() { echo "${LAB_PREFIX:?run this file by tests/lab/lab run}-$1"; }
+
+# on N COMMAND...: as root in host N. Standard input goes to it: a here-document is a script for `on 1 bash -s`.
+on() { docker exec -i -e HOME=/root -e LANG=C.UTF-8 "$(host "$1")" "${@:2}"; }
+# as N USER COMMAND...: as that user, in the user's home.
+as() { docker exec -i -u "$2" -e HOME="$(home_of "$1" "$2")" -e LANG=C.UTF-8 -w "$(home_of "$1" "$2")" "$(host "$1")" "${@:3}"; }
+home_of() { on "$1" getent passwd "$2" </dev/null | cut -d: -f6; }
+
+# The host's address in the hosts' network.
+address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(host "$1")"; }
+
+host_is_running() { [ "$(docker inspect -f '{{.State.Running}}' "$(host "$1")")" = true ]; }
+host_is_off() { run ! host_is_running "$1"; }
+host_is_up() { on "$1" systemctl is-system-running </dev/null | grep -qE 'running|degraded'; }
+boot_id() { on "$1" cat /proc/sys/kernel/random/boot_id </dev/null; }
+
+# As the machine would do it: services are stopped in order, /run and /tmp are empty afterwards, the boot has a new id.
+# Returns when all that starts at boot has started.
+reboot() {
+	on "$1" systemctl reboot </dev/null || :
+	wait_until host_is_off "$1"
+	power_on "$1"
+}
+# All that runs in the host is gone at once. What is on disk stays as it is at this moment.
+power_cut() { docker kill "$(host "$1")" >/dev/null; }
+power_on() {
+	docker start "$(host "$1")" >/dev/null
+	wait_until host_is_up "$1"
+}
+
+# is_active N UNIT
+is_active() { on "$1" systemctl is-active --quiet "$2" </dev/null; }
