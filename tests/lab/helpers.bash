@@ -12,17 +12,21 @@ SLIPWAY_BIN=/build/gcc/src # in the hosts
 host() { echo "${LAB_PREFIX:?run this file by tests/lab/lab run}-$1"; }
 
 # on N COMMAND...: as root in host N. Standard input goes to it: a here-document is a script for `on 1 bash -s`.
-on() { docker exec -i -e HOME=/root -e LANG=C.UTF-8 "$(host "$1")" "${@:2}"; }
+on() { docker exec -i -e HOME=/root -e LANG=C.UTF-8 "$(host "$1")" nsenter -t 1 -C "${@:2}"; }
 # as N USER COMMAND...: as that user, in the user's home.
-as() { docker exec -i -u "$2" -e HOME="$(home_of "$1" "$2")" -e LANG=C.UTF-8 -w "$(home_of "$1" "$2")" "$(host "$1")" "${@:3}"; }
+as() {
+	local home
+	home=$(home_of "$1" "$2")
+	docker exec -i -e HOME="$home" -e USER="$2" -e LANG=C.UTF-8 -w "$home" "$(host "$1")" \
+		nsenter -t 1 -C runuser -u "$2" -- "${@:3}"
+}
 home_of() { on "$1" getent passwd "$2" </dev/null | cut -d: -f6; }
 
 # The host's address in the hosts' network.
 address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(host "$1")"; }
 
-host_is_running() { [ "$(docker inspect -f '{{.State.Running}}' "$(host "$1")")" = true ]; }
-host_is_off() { run ! host_is_running "$1"; }
-host_is_up() { on "$1" systemctl is-system-running </dev/null | grep -qE 'running|degraded'; }
+host_is_off() { [ "$(docker inspect -f '{{.State.Running}}' "$(host "$1")")" = false ]; }
+host_is_up() { [[ $(on "$1" systemctl is-system-running </dev/null) == @(running|degraded) ]]; }
 boot_id() { on "$1" cat /proc/sys/kernel/random/boot_id </dev/null; }
 
 # As the machine would do it: services are stopped in order, /run and /tmp are empty afterwards, the boot has a new id.
