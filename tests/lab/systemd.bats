@@ -30,8 +30,7 @@ load helpers
 	reboot 1
 	wait_until is_active 1 lab-probe
 	second=$(boot_id 1)
-	run on 1 ls /run/forgotten /tmp/forgotten /var/tmp/kept
-	[ "$(grep -c '^/' <<<"$output")" = 1 ]
+	[ "$(on 1 sh -c 'ls /run/forgotten /tmp/forgotten /var/tmp/kept 2>/dev/null')" = /var/tmp/kept ]
 	power_cut 1
 	host_is_off 1
 	power_on 1
