@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -34,6 +35,70 @@ static int lift(int fd, int *owned)
 	if (fd < 0 || fd > 2)
 		return fd;
 	return *owned = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/* In the child. What it could not do goes into `tell`, which a program that was started closes. */
+__attribute__((noreturn)) static void become(const struct proc *p, pid_t parent, const int *fds, int tell)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (int sig = 1; sig < NSIG; sig++)
+		(void) signal(sig, SIG_DFL);
+	if (!p->is_foreground)
+		(void) setsid();
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent && (!p->cwd || chdir(p->cwd) == 0) &&
+	    dup2(fds[0], 0) >= 0 && dup2(fds[1], 1) >= 0 && dup2(fds[2], 2) >= 0 &&
+	    syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
+		(void) sigprocmask(SIG_SETMASK, &none, NULL);
+		(void) execve(p->argv[0], p->argv, p->envp ? p->envp : environ);
+	}
+	int why = errno ? errno : ESRCH;
+
+	(void) !write(tell, &why, sizeof why);
+	_exit(127);
+}
+
+/* posix_spawn() knows no death signal. fds: above 2. */
+static int fork_tied(struct proc *p, const int *fds, struct err **e)
+{
+	_cleanup_(close_pairp) int tell[2] = { -1, -1 };
+	pid_t parent = getpid();
+	int why = 0;
+
+	if (pipe2(tell, O_CLOEXEC) < 0)
+		return err_set(e, -errno, "a pipe for %s: %m", p->argv[0]);
+	p->pid = fork();
+	if (p->pid == 0)
+		become(p, parent, fds, tell[1]);
+	if (p->pid < 0) {
+		p->pid = 0;
+		return err_set(e, -errno, "starting %s: %m", p->argv[0]);
+	}
+	(void) close(take_fd(&tell[1]));
+	if (read(tell[0], &why, sizeof why) != sizeof why)
+		return 0;
+	(void) waitpid(p->pid, NULL, 0);
+	p->pid = 0;
+	return err_set(e, -why, "starting %s: %s", p->argv[0], strerror(why));
+}
+
+static int start_tied(struct proc *p, int pipe_in, struct err **e)
+{
+	_cleanup_(closep) int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int out = p->out < 0 ? pipe_in : p->out, err = p->err < 0 ? (p->out < 0 ? pipe_in : p->out) : p->err;
+	const int from[3] = { p->in < 0 ? null : p->in, out, err };
+	int fds[3] = { -1, -1, -1 }, r = 0;
+
+	for (size_t i = 0; r >= 0 && i < COUNT(fds); i++) {
+		fds[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+		r = fds[i] < 0 ? err_set(e, -errno, "descriptors for %s: %m", p->argv[0]) : 0;
+	}
+	if (r >= 0)
+		r = fork_tied(p, fds, e);
+	for (size_t i = 0; i < COUNT(fds); i++)
+		closep(&fds[i]);
+	return r;
 }
 
 static int spawn(struct proc *p, int pipe_in, struct err **e)
@@ -82,7 +147,7 @@ int proc_start(struct proc *p, struct err **e)
 
 	if (wants_pipe && (pipe2(out, O_CLOEXEC) < 0 || fcntl(out[0], F_SETFL, O_NONBLOCK) < 0))
 		return err_set(e, -errno, "a pipe for %s: %m", p->argv[0]);
-	int r = spawn(p, out[1], e);
+	int r = p->is_tied ? start_tied(p, out[1], e) : spawn(p, out[1], e);
 	if (r < 0)
 		return r;
 	p->pipe = take_fd(&out[0]);

@@ -14,6 +14,7 @@ struct proc {              /* the caller fills in the first half, proc_start() t
 	const char *cwd;   /* NULL: ours */
 	/* Descriptors for 0, 1, 2; -1: /dev/null for 0, a pipe read by proc_wait() for 1 and 2. */
 	int in, out, err;
+	bool is_tied;        /* is killed when we die, however we do */
 	bool is_foreground;  /* stays in our session and process group (interactive commands) */
 	unsigned timeout_ms; /* 0: none. Then TERM to the group, after 10 s KILL */
 	/* stdout and stderr, as they come; may be NULL. */

@@ -67,6 +67,7 @@ int command_run(struct deploy *d, const struct command_run *c, struct err **e)
 
 	_cleanup_(proc_done) struct proc p = PROC(argv.v);
 	p.envp = envp.v;
+	p.is_tied = true; /* a repair takes away what it would still be writing */
 	p.timeout_ms = c->timeout_ms;
 	p.on_output = indent;
 	p.ctx = &in;

@@ -90,6 +90,7 @@ static int run(const struct git_call *call, struct proc *p, struct hearing *h, s
 	int r;
 
 	p->timeout_ms = call->timeout_ms;
+	p->is_tied = true;
 	p->cwd = call->work_tree;
 	p->on_output = hear;
 	p->ctx = h;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -675,6 +676,64 @@ static void processes_are_told_apart(void **state UNUSED)
 	assert_true(proc_start_time(pid) != start);
 }
 
+/* Killed, we cannot end it any more: the kernel does. */
+static void what_is_tied_dies_with_us(void **state UNUSED)
+{
+	char *argv[] = { (char[]){ "/bin/sleep" }, (char[]){ "1000" }, NULL };
+	_cleanup_(close_pairp) int tell[2] = { -1, -1 };
+	pid_t pid = 0, us;
+
+	assert_int_equal(pipe2(tell, O_CLOEXEC), 0);
+	us = fork();
+	if (us == 0) {
+		struct proc p = PROC(argv);
+
+		p.is_tied = true;
+		if (proc_start(&p, NULL) < 0 || write(tell[1], &p.pid, sizeof p.pid) < 0)
+			_exit(1);
+		(void) pause();
+		_exit(1);
+	}
+	assert_int_equal(read(tell[0], &pid, sizeof pid), sizeof pid);
+
+	_cleanup_(closep) int fd = pidfd_of(pid);
+	struct pollfd end = { .fd = fd, .events = POLLIN };
+
+	assert_true(fd >= 0);
+	assert_int_equal(poll(&end, 1, 0), 0);
+	assert_int_equal(kill(us, SIGKILL), 0);
+	assert_int_equal(waitpid(us, NULL, 0), us);
+	assert_int_equal(poll(&end, 1, 60000), 1);
+}
+
+static void add_text(void *ctx, const char *data, size_t n)
+{
+	(void) strb_add(ctx, data, n);
+}
+
+static void what_is_tied_runs_as_any_other(void **state UNUSED)
+{
+	char *argv[] = { (char[]){ "/bin/sh" }, (char[]){ "-c" }, (char[]){ "pwd; echo $A; cat; exit 3" },
+			 NULL };
+	char *env[] = { (char[]){ "A=b" }, NULL }, *none[] = { (char[]){ "/nonexistent" }, NULL };
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct strb text = STRB(4096);
+	_cleanup_(proc_done) struct proc p = PROC(argv), missing = PROC(none);
+
+	p.is_tied = missing.is_tied = true;
+	p.envp = env;
+	p.cwd = "/usr";
+	p.on_output = add_text;
+	p.ctx = &text;
+	assert_int_equal(proc_start(&p, NULL), 0);
+	assert_int_equal(proc_wait(&p, NULL), 0);
+	assert_int_equal(p.status, 3);
+	assert_string_equal(text.s, "/usr\nb\n");
+	strb_done(&text);
+	assert_int_equal(proc_start(&missing, &e), -ENOENT);
+	assert_string_equal(e->msg, "starting /nonexistent: No such file or directory");
+}
+
 /* --- JSON --- */
 
 static const struct json_row {
@@ -859,6 +918,8 @@ int main(void)
 	ADD(run_reports_a_failed_exec);
 	ADD(run_ends_in_time);
 	ADD(processes_are_told_apart);
+	ADD(what_is_tied_dies_with_us);
+	ADD(what_is_tied_runs_as_any_other);
 	ADD_ROWS(json_rows, json_env);
 	ADD_FILE(json_says_where);
 	ADD(toml_has_places);
