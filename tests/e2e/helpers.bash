@@ -184,17 +184,26 @@ root_content() {
 crash_server_start() {
 	[ -n "${SLIPWAY_HOOKS_BIN-unset}" ] || skip "there is no build with hooks (./check --quick makes none)"
 	export SLIPWAY_BIN=${SLIPWAY_HOOKS_BIN:-$SLIPWAY_BIN}
+	mkdir -p "$BATS_FILE_TMPDIR/s/root"
+	# In memory, where it may be: what is killed does not ask for the disk.
+	mount -t tmpfs -o size=200m,mode=0711 slipway-test "$BATS_FILE_TMPDIR/s/root" 2>/dev/null || :
 	mkdir -p "$BATS_FILE_TMPDIR/s/root/run/crash"
 	chmod 700 "$BATS_FILE_TMPDIR/s/root/run"
 	SERVER_ENV=(SLIPWAY_TEST_BACKOFF_MS=100) # nginx is back at once
 	server_start
 }
 
-# crash_matrix SCENARIO: all its cells; with --quick a selection. Prints its table.
+crash_server_stop() {
+	server_stop
+	! mountpoint -q "$BATS_FILE_TMPDIR/s/root" || umount "$BATS_FILE_TMPDIR/s/root"
+}
+
+# crash_matrix SCENARIO [--all]: a selection of its cells, or with CRASH_ALL=1 all. Prints its table.
 crash_matrix() {
 	local table status=0
 	[ -e "$ROOT/run/crash/daemon" ] || skip "this build has no debug hooks: set SLIPWAY_HOOKS_BIN"
-	table=$(python3 "$FIXTURES/crash.py" "$1" ${CHECK_QUICK:+--quick} ${CRASH_ONLY:+--only "$CRASH_ONLY"}) || status=$?
+	[ -z "${CRASH_ALL:-}" ] || set -- "$1" --all
+	table=$(python3 "$FIXTURES/crash.py" "$@" ${CRASH_ONLY:+--only "$CRASH_ONLY"}) || status=$?
 	printf '# %s\n' "${table//$'\n'/$'\n# '}" >&3
 	return "$status"
 }
