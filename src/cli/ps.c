@@ -7,7 +7,24 @@
 
 enum { MAX_INSTANCES = 500 };
 
-static void print_instance(struct columns *c, const json_t *j)
+/* "memory=256M (rlimit) cpu=0.5 (nothing)": each with what enforces it. */
+static char *limits_of(const json_t *j)
+{
+	const json_t *all = json_object_get(j, "limits");
+	struct strb text = STRB(4096);
+
+	for (enum limit k = 0; k < LIMIT_COUNT; k++) {
+		const json_t *one = json_object_get(all, limit_name(k));
+		_cleanup_(freep) char *max = limit_text(k, (uint64_t) json_num(one, "max", 0));
+
+		if (one)
+			(void) strb_addf(&text, "%s%s=%s (%s)", text.len ? " " : "", limit_name(k), max,
+					 json_text(one, "by"));
+	}
+	return strb_take(&text);
+}
+
+static void print_instance(struct columns *c, const json_t *j, bool has_limits)
 {
 	const char *state = json_text(j, "state"), *sandbox = json_text(j, "sandbox");
 	int64_t pid = json_num(j, "pid", 0), port = json_num(j, "port", 0),
@@ -22,20 +39,37 @@ static void print_instance(struct columns *c, const json_t *j)
 			      *restarts = xasprintf("%" PRId64, json_num(j, "restarts", 0)),
 			      *uptime = pid && since ? duration_text(now_s() - since) : xstrdup("-");
 
+	_cleanup_(freep) char *limits = limits_of(j);
+
 	COLUMNS_ROW(c, name, coloured, pid_text, port_text, version, restarts, uptime,
-		    sandbox ? sandbox : "-");
+		    sandbox ? sandbox : "-", has_limits ? limits : NULL);
+}
+
+static void print_last_ends(const json_t *instances)
+{
+	const json_t *j;
+	size_t i;
+
+	json_array_foreach(instances, i, j) if (json_text(j, "last_end"))(void)
+		printf("%s.%" PRId64 " was last ended: %s\n", json_text(j, "service"),
+		       json_num(j, "ordinal", 0), json_text(j, "last_end"));
 }
 
 static void print_instances(const json_t *instances)
 {
 	_cleanup_(columns_done) struct columns c = { 0 };
+	bool has_limits = false;
 	const json_t *j;
 	size_t i;
 
-	COLUMNS_ROW(&c, "INSTANCE", "STATE", "PID", "PORT", "RELEASE", "RESTARTS", "UPTIME", "SANDBOX");
-	json_array_foreach(instances, i, j) print_instance(&c, j);
+	json_array_foreach(instances, i, j) has_limits |= json_object_size(json_object_get(j, "limits")) > 0;
+
+	COLUMNS_ROW(&c, "INSTANCE", "STATE", "PID", "PORT", "RELEASE", "RESTARTS", "UPTIME", "SANDBOX",
+		    has_limits ? "LIMITS" : NULL);
+	json_array_foreach(instances, i, j) print_instance(&c, j, has_limits);
 	(void) putchar('\n');
 	columns_print(&c);
+	print_last_ends(instances);
 }
 
 static void print_json(struct cli *cli, const struct plan *p, json_t *instances, json_t *schedules)

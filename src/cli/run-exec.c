@@ -1,5 +1,9 @@
 /* run, in slipwayd: this process becomes the command. */
+#include <unistd.h>
+
+#include "base/cgroup.h"
 #include "cli/cli.h"
+#include "plan/root.h"
 #include "runner/launch.h"
 
 int run_exec(struct cli *cli, char **argv, struct err **e);
@@ -15,6 +19,31 @@ static char *join(char **argv)
 	if (str_starts(text, "-- "))
 		memmove(text, text + 3, strlen(text + 3) + 1);
 	return text;
+}
+
+static bool is_of_app(const char *name, void *ctx UNUSED)
+{
+	return !strstr(name, ":run:");
+}
+
+/* Its own cgroup, if we may: outside of what is delegated to slipway (a login's session) only root may enter
+ * it. It is removed by the next one, as this process becomes the command. */
+static void confine(struct cli *cli, struct launch *l, const struct limits *limits)
+{
+	_cleanup_(freep) char *path = root_cgroup(cli->root), *group = NULL,
+			      *name = xasprintf("%s:run:%d", cli->app.name, (int) getpid());
+	_cleanup_(cgroup_tree_done) struct cgroup_tree tree = { 0 };
+	_cleanup_(err_freep) struct err *why = NULL;
+
+	launch_limit(l, cli->root, limits);
+	if (cgroup_tree_read(&tree, path, &why) < 0 || !tree.path)
+		return;
+	cgroup_sweep(&tree, is_of_app, NULL);
+	if (cgroup_visit(&tree, name, limits, &group, &why) >= 0)
+		return;
+	l->means = (struct limit_means){ 0 };
+	if (limits_any(limits))
+		(void) fprintf(stderr, "slipway: limits are those of processes here: %s\n", why->msg);
 }
 
 int run_exec(struct cli *cli, char **argv, struct err **e)
@@ -36,6 +65,7 @@ int run_exec(struct cli *cli, char **argv, struct err **e)
 		env_set(&launch.extra, "TERM", term, "slipway");
 	(void) fflush(stdout);
 	store_close(&cli->store);
+	confine(cli, &launch, &spec.run_limits);
 	r = launch_exec(&launch, e);
 	env_done(&launch.extra);
 	return err_wrap(e, r < 0 ? r : ERR_FAILED, "run");

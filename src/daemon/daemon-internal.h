@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/cgroup.h"
 #include "base/err.h"
 #include "base/sandbox.h"
 #include "daemon/child.h"
@@ -37,6 +38,7 @@ struct daemon {
 	sd_event *loop;
 	struct store store;
 	struct host host;
+	struct cgroup_tree cgroups;
 	struct server *server;
 	struct instance *instances; /* supervisor.c */
 	struct gone_waiter *gone_waiters;
@@ -76,6 +78,10 @@ struct instance {
 	int stop_signal;
 	unsigned stop_timeout_ms;
 	enum sandbox_level sandbox;
+	struct limits limits;
+	char *cgroup;              /* its path; NULL: none */
+	int64_t oom_kills;         /* in it, before this start */
+	const char *last_end;      /* what ended it, when its status does not tell; NULL: nothing known */
 	bool is_due;               /* to be started by the next batch */
 	bool is_unrecorded;        /* record.c */
 	struct request *wanted_by; /* a `start` of the same key while it stops */
@@ -85,6 +91,22 @@ struct instance {
 	const char *outcome; /* when that is not told by its exit status */
 	bool is_recorded;    /* its end */
 };
+
+/* ---- confine.c: its cgroup ---- */
+
+/* Opens the tree of cgroups, and says where limits are enforced. */
+void confine_begin(struct daemon *d);
+/* Removes the groups that no instance has. */
+void confine_sweep(struct daemon *d);
+/* Before its process is started, for the one that was, and for one that was adopted. */
+int confine_prepare(struct instance *i, struct err **e);
+int confine_enter(const struct instance *i, struct err **e);
+void confine_adopt(struct instance *i);
+/* Was it killed because its memory was used up? Says so in its log. */
+bool confine_look_for_oom(struct instance *i);
+void confine_end(struct instance *i);
+/* "memory": {"max": 268435456, "by": "cgroup"} ... of those that are set. */
+json_t *confine_to_json(const struct instance *i);
 
 /* Which instances are meant; the strings are borrowed where it is used at once, owned by a gone_waiter. */
 struct filter {

@@ -212,11 +212,13 @@ static int take_up(struct daemon *d, struct err **e)
 	int r;
 
 	crash_point("daemon.begin");
+	confine_begin(d);
 	keeper_watch(d);
 	r = supervisor_adopt(d, e);
 	crash_point("daemon.adopted");
 	if (r < 0)
 		return r;
+	confine_sweep(d);
 	r = scheduler_begin(d, e);
 	if (r < 0)
 		return r;
@@ -240,6 +242,7 @@ static void daemon_done(struct daemon *d)
 	d->loop = sd_event_unref(d->loop);
 	store_close(&d->store);
 	host_done(&d->host);
+	cgroup_tree_done(&d->cgroups);
 	free(d->self);
 	free(d->boot);
 }

@@ -65,6 +65,7 @@ void instance_free(struct instance *i)
 	sd_event_source_disable_unref(i->timer);
 	child_forget(&i->child);
 	closep(&i->log_fd);
+	free(i->cgroup);
 	instance_row_done(&i->row);
 	free(i);
 }
@@ -110,6 +111,7 @@ static int read_settings(struct instance *i, size_t *log_max, struct err **e)
 	i->stop_signal = signal_number(service->stop_signal);
 	i->stop_timeout_ms = service->stop_timeout_ms;
 	i->sandbox = sandbox_in_force(&spec.sandbox, i->d->host.tool_path);
+	i->limits = service->limits;
 	*log_max = spec.log_max_bytes;
 	if (i->row.run) {
 		_cleanup_(problems_done) struct problems ignored = { 0 };
@@ -193,9 +195,16 @@ int instance_launch(struct instance *i, struct err **e)
 	if (r >= 0)
 		open_fifo(i);
 	if (r >= 0)
+		r = confine_prepare(i, e);
+	if (r >= 0)
 		r = spawn(i, e);
 	if (r < 0)
 		return r;
+	r = confine_enter(i, e);
+	if (r < 0) {
+		child_forget(&i->child);
+		return r;
+	}
 	i->timer = sd_event_source_disable_unref(i->timer);
 	i->row.pid = i->child.pid;
 	i->row.pid_start = i->child.start;
@@ -230,6 +239,7 @@ int instance_adopt(struct instance *i, struct err **e)
 		group_signal((pid_t) i->row.pid, i->row.pid_start, SIGKILL);
 	if (r < 0)
 		return r;
+	confine_adopt(i);
 	i->began_ms = monotonic_ms() - (now_s() - i->row.started_at_s) * 1000;
 	is_running(i);
 	set_timeout(i);
@@ -251,7 +261,10 @@ static void tell_crash(struct instance *i, int status, unsigned pause_ms)
 
 	if (i->exits != 1 && i->exits != CRASHING_EXITS)
 		return;
-	if (status < 0)
+	if (i->last_end)
+		detail =
+			xasprintf("%s was ended: %s; next start in %u s", name, i->last_end, pause_ms / 1000);
+	else if (status < 0)
 		detail = xasprintf("%s has ended; next start in %u s", name, pause_ms / 1000);
 	else if (status > 128)
 		detail = xasprintf("%s was ended by signal %d (%s); next start in %u s", name, status - 128,
@@ -341,6 +354,7 @@ static void is_gone(struct instance *i)
 	}
 	crash_point("daemon.gone");
 	remove_fifo(i);
+	confine_end(i);
 	if (i->row.run)
 		job_tell(i);
 	if (i->wanted_by)
@@ -416,6 +430,7 @@ static void on_end(struct child *c, int status)
 	c->pid = 0;
 	i->row.pid = 0;
 	i->row.last_status = status;
+	i->last_end = confine_look_for_oom(i) ? "out of memory (LIMIT_MEMORY)" : NULL;
 	if (i->row.run && i->state != INSTANCE_STOPPING) { /* what it leaves behind ends with it */
 		i->state = INSTANCE_STOPPING;
 		i->kill_at_ms = monotonic_ms();

@@ -96,7 +96,8 @@ static int run_steps(struct deploy *d, const struct build_step *steps, size_t n,
 					 .argv = s->argv.v,
 					 .extra = &caches,
 					 .cwd = s->cwd,
-					 .timeout_ms = d->plan.build_timeout_ms };
+					 .timeout_ms = d->plan.build_timeout_ms,
+					 .limits = &d->spec.build_limits };
 		bool is_fallback = i > 0 && steps[i - 1].may_fail;
 
 		if (is_fallback && !has_failed)
@@ -171,7 +172,8 @@ int step_build(struct deploy *d, struct err **e)
 	if (r >= 0 && d->plan.preflight) {
 		struct command_run c = { .what = "preflight command",
 					 .command = d->plan.preflight,
-					 .timeout_ms = d->plan.build_timeout_ms };
+					 .timeout_ms = d->plan.build_timeout_ms,
+					 .limits = &d->spec.build_limits };
 
 		say("Running preflight.");
 		r = command_run(d, &c, e);

@@ -110,6 +110,7 @@ struct command_run {
 	const struct env *extra; /* may be NULL */
 	struct strv write;       /* also writable; borrowed */
 	unsigned timeout_ms;
+	const struct limits *limits;
 };
 /* 0; ERR_FAILED "WHAT: exited with status N"; err.status is N. */
 int command_run(struct deploy *d, const struct command_run *c, struct err **e);

@@ -140,7 +140,10 @@ static int compose_spec(struct deploy *d, struct err **e)
 	d->spec = (struct spec){ .app = xstrdup(d->row.app),
 				 .version = d->version,
 				 .cwd = xstrdup(d->src),
-				 .log_max_bytes = d->plan.log_max_bytes };
+				 .log_max_bytes = d->plan.log_max_bytes,
+				 .build_limits = d->plan.build_limits,
+				 .release_limits = d->plan.release_limits,
+				 .run_limits = d->plan.run_limits };
 	r = environment_compose(d, &d->spec.env, &d->build.env, &problems, e);
 	if (r < 0)
 		return r;
@@ -152,7 +155,7 @@ static int compose_spec(struct deploy *d, struct err **e)
 			continue;
 		*GROW(&d->spec.services, &d->spec.n_services) =
 			(struct spec_service){ xstrdup(s->name), xstrdup(s->command), xstrdup(s->stop_signal),
-					       s->stop_timeout_ms };
+					       s->stop_timeout_ms, s->limits };
 	}
 	return compose_sandbox(d, e);
 }

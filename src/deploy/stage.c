@@ -14,7 +14,8 @@ static int run_release(struct deploy *d, struct err **e)
 	struct command_run c = { .what = "release command",
 				 .command = d->plan.release,
 				 .extra = &extra,
-				 .timeout_ms = d->plan.release_timeout_ms };
+				 .timeout_ms = d->plan.release_timeout_ms,
+				 .limits = &d->spec.release_limits };
 
 	if (!d->plan.release)
 		return 0;

@@ -276,6 +276,7 @@ static void read_settings(struct plan *p, const struct manifest_input *in, const
 	read_shared_paths(p, s);
 	read_branch(p, s);
 	read_limits(p, in->host, s);
+	limits_compile(p, in, s);
 	check_schedules(p, s);
 	if (is_served(p)) {
 		route_compile(p, in, s);

@@ -69,6 +69,13 @@ static const char *check_user(const char *s)
 		       : "the name of a user";
 }
 
+static const char *check_cgroup(const char *s)
+{
+	return *s == '/' || str_eq(s, "none")
+		       ? NULL
+		       : "an absolute directory such as \"/sys/fs/cgroup/slipway\", or \"none\"";
+}
+
 static const char *check_path(const char *s)
 {
 	return *s == '/' ? NULL : "absolute directories with ':' between them";
@@ -84,6 +91,7 @@ static const char *check_level(const char *s)
 #define AT(member) offsetof(struct host, member)
 static const struct key keys[] = {
 	{ "build", "path", KEY_TEXT, AT(tool_path), .check = check_path },
+	{ "instances", "cgroup", KEY_TEXT, AT(cgroup), .check = check_cgroup },
 	{ "nginx", "http_port", KEY_NUMBER, AT(http_port), 1, 65535 },
 	{ "nginx", "https_port", KEY_NUMBER, AT(https_port), 1, 65535 },
 	{ "nginx", "listen_ipv4", KEY_TEXT, AT(listen_ipv4), .check = check_ipv4 },
@@ -380,6 +388,7 @@ void host_done(struct host *h)
 	free(h->tool_path);
 	free(h->sandbox_level);
 	free(h->sandbox_read);
+	free(h->cgroup);
 	env_done(&h->defaults);
 	*h = (struct host){ 0 };
 }

@@ -24,6 +24,7 @@ struct host {
 	unsigned
 		landlock_abi; /* [sandbox] landlock_abi: the newest version to use; default 0: the kernel's */
 	char *tool_path; /* [build] path: where programs are looked for; default: PATH, extended as in Piku */
+	char *cgroup; /* [instances] cgroup: the tree to make groups in, or "none"; NULL: that of slipwayd */
 	struct env defaults; /* [defaults]: settings below every app's own */
 };
 

@@ -17,6 +17,7 @@ enum member_type {
 	MEMBER_TEXTS,        /* struct strv */
 	MEMBER_WORD,         /* an enum, written as one of words[] */
 	MEMBER_OTHER,        /* the caller's own; only its presence is looked at */
+	MEMBER_LIMITS,       /* struct limits; may be missing: files from before there were any */
 };
 
 struct member {

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "base/limit.h"
 #include "base/str.h"
 
 static json_t *member_to_json(const void *from, const struct member *m)
@@ -36,6 +37,8 @@ static json_t *member_to_json(const void *from, const struct member *m)
 		return texts;
 	case MEMBER_WORD:
 		return json_string(m->words[*(const unsigned *) at]);
+	case MEMBER_LIMITS:
+		return limits_to_json(at);
 	case MEMBER_OTHER:
 		break;
 	}
@@ -117,6 +120,8 @@ static bool read_member(void *to, const json_t *v, const struct member *m)
 		return read_texts(at, v);
 	case MEMBER_WORD:
 		return read_word(at, v, m);
+	case MEMBER_LIMITS:
+		return limits_from_json(v, at);
 	case MEMBER_OTHER:
 		return true;
 	}
@@ -141,6 +146,8 @@ int members_read(void *to, const json_t *j, const char *what, const struct membe
 		return err_set(e, ERR_REFUSED, "%s is not a JSON object", what);
 	for (size_t i = 0; i < n; i++) {
 		v = json_object_get(j, m[i].name);
+		if (!v && m[i].type == MEMBER_LIMITS)
+			continue;
 		if (!v)
 			return err_set(e, ERR_REFUSED, "%s has no member '%s'", what, m[i].name);
 		if (!read_member(to, v, &m[i]))

@@ -39,6 +39,7 @@ static const struct member service_members[] = {
 	{ "check", MEMBER_OTHER, 0, NULL, 0 },
 	MEMBER(MEMBER_TEXT, plan_service, stop_signal),
 	MEMBER(MEMBER_UNSIGNED, plan_service, stop_timeout_ms),
+	MEMBER(MEMBER_LIMITS, plan_service, limits),
 };
 
 static const struct member static_members[] = {
@@ -78,6 +79,9 @@ static const struct member plan_members[] = {
 	MEMBER(MEMBER_TEXT_OR_NULL, plan, deploy_branch),
 	MEMBER(MEMBER_FLAG, plan, is_auto_restart),
 	MEMBER(MEMBER_SIZE, plan, log_max_bytes),
+	MEMBER(MEMBER_LIMITS, plan, build_limits),
+	MEMBER(MEMBER_LIMITS, plan, release_limits),
+	MEMBER(MEMBER_LIMITS, plan, run_limits),
 };
 
 struct plan_service *plan_find_service(const struct plan *p, const char *name)

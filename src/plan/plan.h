@@ -9,6 +9,7 @@
 
 #include "base/env.h"
 #include "base/err.h"
+#include "base/limit.h"
 #include "base/str.h"
 
 enum service_kind {
@@ -45,6 +46,7 @@ struct plan_service {
 	struct plan_check check;
 	char *stop_signal;        /* "TERM" */
 	unsigned stop_timeout_ms; /* then KILL */
+	struct limits limits;     /* of each instance */
 };
 
 struct plan_static {
@@ -83,6 +85,7 @@ struct plan {
 	char *deploy_branch;      /* DEPLOY_BRANCH; NULL: any */
 	bool is_auto_restart;     /* PIKU_AUTO_RESTART: activate at deployment */
 	size_t log_max_bytes;     /* UWSGI_LOG_MAXSIZE */
+	struct limits build_limits, release_limits, run_limits; /* of each command of them */
 };
 
 struct plan_service *plan_find_service(const struct plan *p, const char *name); /* NULL: none */

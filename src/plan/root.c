@@ -208,3 +208,8 @@ char *root_scaling(const char *root, const char *app)
 {
 	return root_path(root, "config/%s/SCALING", app);
 }
+
+char *root_cgroup(const char *root)
+{
+	return root_path(root, "run/cgroup.json");
+}

@@ -29,6 +29,7 @@ char *root_socket(const char *root); /* run/slipwayd.sock */
 char *root_store(const char *root);  /* state.db */
 /* The log FIFO of an instance: run/fifo/APP:SERVICE.N; beside it NAME.max, the size limit of the log. */
 char *root_fifo(const char *root, const char *app, const char *service, unsigned ordinal);
+char *root_cgroup(const char *root); /* run/cgroup.json: base/cgroup.h */
 /* The settings file of the operator: config/APP/ENV. */
 char *root_settings(const char *root, const char *app);
 char *root_scaling(const char *root, const char *app); /* config/APP/SCALING */

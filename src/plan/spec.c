@@ -7,10 +7,16 @@
 #include "plan/root.h"
 
 static const struct member spec_members[] = {
-	MEMBER(MEMBER_TEXT, spec, app),           MEMBER(MEMBER_LONG, spec, version),
-	MEMBER(MEMBER_TEXT, spec, cwd),           { "env", MEMBER_OTHER, 0, NULL, 0 },
-	{ "sandbox", MEMBER_OTHER, 0, NULL, 0 },  MEMBER(MEMBER_SIZE, spec, log_max_bytes),
+	MEMBER(MEMBER_TEXT, spec, app),
+	MEMBER(MEMBER_LONG, spec, version),
+	MEMBER(MEMBER_TEXT, spec, cwd),
+	{ "env", MEMBER_OTHER, 0, NULL, 0 },
+	{ "sandbox", MEMBER_OTHER, 0, NULL, 0 },
+	MEMBER(MEMBER_SIZE, spec, log_max_bytes),
 	{ "services", MEMBER_OTHER, 0, NULL, 0 },
+	MEMBER(MEMBER_LIMITS, spec, build_limits),
+	MEMBER(MEMBER_LIMITS, spec, release_limits),
+	MEMBER(MEMBER_LIMITS, spec, run_limits),
 };
 
 static const struct member service_members[] = {
@@ -18,6 +24,7 @@ static const struct member service_members[] = {
 	MEMBER(MEMBER_TEXT, spec_service, command),
 	MEMBER(MEMBER_TEXT, spec_service, stop_signal),
 	MEMBER(MEMBER_UNSIGNED, spec_service, stop_timeout_ms),
+	MEMBER(MEMBER_LIMITS, spec_service, limits),
 };
 
 static char *spec_path(const char *root, const char *app, long version)

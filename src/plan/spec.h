@@ -7,6 +7,7 @@
 
 #include "base/env.h"
 #include "base/err.h"
+#include "base/limit.h"
 #include "base/sandbox.h"
 
 struct spec_service {
@@ -14,6 +15,7 @@ struct spec_service {
 	char *command;     /* for sh -c */
 	char *stop_signal; /* "TERM" */
 	unsigned stop_timeout_ms;
+	struct limits limits;
 };
 
 struct spec {
@@ -23,6 +25,7 @@ struct spec {
 	struct env env; /* complete but for PORT, PROC_TYPE and SLIPWAY_INSTANCE */
 	struct sandbox sandbox;
 	size_t log_max_bytes;
+	struct limits build_limits, release_limits, run_limits;
 	struct spec_service *services;
 	size_t n_services;
 };

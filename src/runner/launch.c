@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "base/cgroup.h"
 #include "base/file.h"
 #include "base/words.h"
 #include "plan/root.h"
@@ -109,6 +110,8 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 	_cleanup_(strv_done) struct strv held = { 0 };
 	_cleanup_(freep) char *program = NULL;
 	const char *cwd = l->cwd ? l->cwd : l->spec->cwd;
+	bool is_limited, is_boxed;
+	size_t n;
 
 	env_copy(&env, &l->spec->env);
 	env_copy(&env, &l->extra);
@@ -121,15 +124,33 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 	add_strv(&box.read, &l->read);
 	add_strv(&box.write, &l->write);
 	program = tool_of(l, &env);
-	if (box.level & SANDBOX_BOTH)
+	if (l->limits) /* in front, where nothing of the app's is loaded yet */
+		limits_prefix(l->limits, &l->means, argv);
+	is_limited = argv->n > 0;
+	n = argv->n;
+	if (box.level & SANDBOX_BOTH || is_limited)
 		hold_back(envp, &held);
 	sandbox_prefix(&box, cwd, program, &held, argv);
-	if (argv->n == 0 && !has_cwd) {
+	is_boxed = argv->n > n;
+	if (!is_boxed && (is_limited || !has_cwd)) {
 		STRV_ADD(argv, "/usr/bin/env");
-		strv_addf(argv, "--chdir=%s", cwd);
+		if (!has_cwd)
+			strv_addf(argv, "--chdir=%s", cwd);
 		STRV_ADD(argv, "--");
+		add_strv(argv, &held);
 	}
 	add_command(l, &env, argv);
+}
+
+void launch_limit(struct launch *l, const char *root, const struct limits *limits)
+{
+	_cleanup_(freep) char *path = root_cgroup(root);
+	_cleanup_(cgroup_tree_done) struct cgroup_tree tree = { 0 };
+
+	(void) cgroup_tree_read(&tree, path, NULL);
+	l->limits = limits;
+	for (enum limit i = 0; i < LIMIT_COUNT; i++)
+		l->means.cgroup[i] = tree.has[i];
 }
 
 void launch_compose(const struct launch *l, struct strv *argv, struct strv *envp)
@@ -231,6 +252,7 @@ static int become(char **argv, long version, long port, struct err **e)
 		ignore_stop_signals();
 	struct launch launch = { .spec = &spec, .command = service->command, .extra = extra };
 
+	launch_limit(&launch, argv[0], &service->limits);
 	return launch_exec(&launch, e);
 }
 

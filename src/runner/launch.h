@@ -7,17 +7,22 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/limit.h"
 #include "plan/spec.h"
 
 struct launch {
 	const struct spec *spec;
-	const char *command;     /* given to /bin/sh -c; or NULL, with */
-	char *const *argv;       /* a program (argv[0] absolute) and its arguments */
-	const char *cwd;         /* NULL: the spec's */
-	struct env extra;        /* PORT, PROC_TYPE ...: wins over the spec's environment */
-	struct strv write, read; /* shown besides what the spec shows (a build's deps/HASH and cache) */
+	const char *command;         /* given to /bin/sh -c; or NULL, with */
+	char *const *argv;           /* a program (argv[0] absolute) and its arguments */
+	const char *cwd;             /* NULL: the spec's */
+	struct env extra;            /* PORT, PROC_TYPE ...: wins over the spec's environment */
+	struct strv write, read;     /* shown besides what the spec shows (a build's deps/HASH and cache) */
+	const struct limits *limits; /* NULL: none */
+	struct limit_means means;    /* what of them somebody else sees to */
 };
 
+/* Sets the limits and, by what the daemon wrote in ROOT/run, what of them a cgroup sees to. */
+void launch_limit(struct launch *l, const char *root, const struct limits *limits);
 /* The argument vector and environment to execute, for proc_start(). The working directory is part of it. */
 void launch_compose(const struct launch *l, struct strv *argv, struct strv *envp);
 /* Replaces this process; returns only on failure. */

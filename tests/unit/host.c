@@ -50,7 +50,8 @@ static void every_key(void **state UNUSED)
 		"[nginx]\nprivate = true\nuser = \"www-data\"\nhttp_port = 8080\nhttps_port = 8443\n"
 		"listen_ipv4 = \"127.0.0.1\"\nlisten_ipv6 = \"\"\n"
 		"[ports]\nfirst = 3000\nlast = 3100\n[releases]\nkeep = 0\n"
-		"[build]\npath = \"/a:/b\"\n[defaults]\nTZ = \"UTC\"\nWORKERS = 4\nDEBUG = false\n";
+		"[build]\npath = \"/a:/b\"\n[instances]\ncgroup = \"none\"\n[defaults]\nTZ = "
+		"\"UTC\"\nWORKERS = 4\nDEBUG = false\n";
 	_cleanup_(host_done) struct host h = { 0 };
 	_cleanup_(err_freep) struct err *e = NULL;
 
@@ -67,10 +68,11 @@ static void every_key(void **state UNUSED)
 	assert_int_equal(h.port_last, 3100);
 	assert_int_equal(h.keep_releases, 0);
 	assert_string_equal(h.tool_path, "/a:/b");
+	assert_string_equal(h.cgroup, "none");
 	assert_string_equal(env_get(&h.defaults, "TZ"), "UTC");
 	assert_string_equal(env_get(&h.defaults, "WORKERS"), "4");
 	assert_string_equal(env_get(&h.defaults, "DEBUG"), "false");
-	assert_string_equal(env_origin(&h.defaults, "TZ"), "config.toml:19");
+	assert_string_equal(env_origin(&h.defaults, "TZ"), "config.toml:21");
 }
 
 static const struct row {

@@ -221,14 +221,20 @@ static const char plan_text[] =
 	"{\"name\": \"web\", \"kind\": \"web\", \"command\": \"./run \\\"x\\\"\", \"schedule\": null, "
 	"\"line\": 3, "
 	"\"instances\": 2, \"is_routed\": true, \"is_parallel\": true, \"stop_signal\": \"TERM\", "
-	"\"stop_timeout_ms\": 10000, \"check\": {\"kind\": \"http\", \"path\": \"/up\", \"timeout_ms\": "
+	"\"stop_timeout_ms\": 10000, \"limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, "
+	"\"pids\": 0, \"nofile\": 64}, \"check\": {\"kind\": \"http\", \"path\": \"/up\", \"timeout_ms\": "
 	"30000, "
 	"\"uptime_ms\": 1000}}, "
 	"{\"name\": \"cron\", \"kind\": \"cron\", \"command\": \"x\", \"schedule\": \"@daily\", \"line\": 4, "
 	"\"instances\": 1, \"is_routed\": false, \"is_parallel\": false, \"stop_signal\": \"TERM\", "
-	"\"stop_timeout_ms\": 10000, \"check\": {\"kind\": \"process\", \"path\": null, \"timeout_ms\": "
+	"\"stop_timeout_ms\": 10000, \"limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, "
+	"\"pids\": 0, \"nofile\": 64}, \"check\": {\"kind\": \"process\", \"path\": null, \"timeout_ms\": "
 	"30000, "
 	"\"uptime_ms\": 1000}}], "
+	"\"build_limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, \"pids\": 0, \"nofile\": 64}, "
+	"\"release_limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, \"pids\": 0, \"nofile\": "
+	"64}, \"run_limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, \"pids\": 0, \"nofile\": "
+	"64}, "
 	"\"route\": {\"hosts\": [\"a.example\"], \"catch_all\": null, \"is_https_only\": false, "
 	"\"has_ipv6\": true, "
 	"\"allows_git\": false, \"ipv4_address\": \"0.0.0.0\", \"ipv6_address\": \"[::]\", \"include_file\": "
@@ -271,6 +277,19 @@ static void plan_comes_back(void **state)
 	assert_true(json_equal(j, got));
 }
 
+/* Releases that were made before there were limits are read on. */
+static void limits_may_be_missing(void **state UNUSED)
+{
+	_cleanup_(json_releasep) json_t *j = json_loads(plan_text, 0, NULL);
+	_cleanup_(plan_done) struct plan p = { 0 };
+
+	(void) json_object_del(j, "build_limits");
+	(void) json_object_del(json_array_get(json_object_get(j, "services"), 0), "limits");
+	assert_int_equal(plan_from_json(&p, j, NULL), 0);
+	assert_int_equal(p.build_limits.max[LIMIT_MEMORY], 0);
+	assert_int_equal(p.run_limits.max[LIMIT_MEMORY], 1 << 20);
+}
+
 static const struct strict_row {
 	const char *name, *from, *to, *says;
 } strict_rows[] = {
@@ -287,6 +306,8 @@ static const struct strict_row {
 	{ "a vector holds a number", "[\"uploads\"]", "[\"uploads\", 1]", "'shared_paths'" },
 	{ "a vector is a text", "[\"uploads\"]", "\"uploads\"", "'shared_paths'" },
 	{ "a kind is unknown", "\"kind\": \"web\"", "\"kind\": \"webb\"", "a service: 'kind'" },
+	{ "a limit is a number", "\"build_limits\": {", "\"build_limits\": 1, \"x\": {",
+	  "'build_limits' has the wrong type" },
 	{ "a check is unknown", "\"kind\": \"http\"", "\"kind\": \"udp\"",
 	  "the check of service 'web': 'kind'" },
 	{ "a check is missing",
@@ -460,6 +481,7 @@ int main(void)
 		cmocka_unit_test(finds_root),
 		cmocka_unit_test(knows_paths),
 		cmocka_unit_test_setup_teardown(plan_comes_back, make_directory, remove_directory),
+		cmocka_unit_test(limits_may_be_missing),
 		cmocka_unit_test_setup_teardown(names_the_file, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(spec_comes_back, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(spec_is_of_its_release, make_directory, remove_directory),
