@@ -7,3 +7,11 @@ teardown_file() { crash_server_stop; }
 @test "a rollback that is killed leaves the one release or the other" { crash_matrix rollback; }
 
 @test "a restart that is killed leaves one generation" { crash_matrix restart; }
+
+@test "a stop that is killed is done or not" { crash_matrix stop; }
+
+@test "so is a start" { crash_matrix start; }
+
+@test "scaling up that is killed leaves the few or the many" { crash_matrix scale-up; }
+
+@test "so does scaling down" { crash_matrix scale-down; }

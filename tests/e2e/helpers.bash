@@ -195,7 +195,9 @@ crash_server_start() {
 
 crash_server_stop() {
 	server_stop
-	! mountpoint -q "$BATS_FILE_TMPDIR/s/root" || umount "$BATS_FILE_TMPDIR/s/root"
+	# Workers of an nginx that was killed may still be at their last request.
+	! mountpoint -q "$BATS_FILE_TMPDIR/s/root" || wait_until umount "$BATS_FILE_TMPDIR/s/root" ||
+		umount --lazy "$BATS_FILE_TMPDIR/s/root"
 }
 
 # crash_matrix SCENARIO [--all]: a selection of its cells, or with CRASH_ALL=1 all. Prints its table.
