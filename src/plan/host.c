@@ -88,10 +88,16 @@ static const char *check_level(const char *s)
 	return sandbox_level_read(&level, s) ? NULL : "\"both\", \"bwrap\", \"landlock\" or \"off\"";
 }
 
+static const char *check_socket(const char *s)
+{
+	return *s == '/' && strlen(s) < 108 ? NULL : "the absolute path of a socket, of at most 107 bytes";
+}
+
 #define AT(member) offsetof(struct host, member)
 static const struct key keys[] = {
 	{ "build", "path", KEY_TEXT, AT(tool_path), .check = check_path },
 	{ "instances", "cgroup", KEY_TEXT, AT(cgroup), .check = check_cgroup },
+	{ "nginx", "helper", KEY_TEXT, AT(nginx_helper), .check = check_socket },
 	{ "nginx", "http_port", KEY_NUMBER, AT(http_port), 1, 65535 },
 	{ "nginx", "https_port", KEY_NUMBER, AT(https_port), 1, 65535 },
 	{ "nginx", "listen_ipv4", KEY_TEXT, AT(listen_ipv4), .check = check_ipv4 },
@@ -326,6 +332,7 @@ static char *default_tool_path(void)
 static void set_defaults(struct host *h)
 {
 	*h = (struct host){ .router = xstrdup("nginx"),
+			    .nginx_helper = xstrdup("/run/slipway-nginx.sock"),
 			    .http_port = 80,
 			    .https_port = 443,
 			    .listen_ipv4 = xstrdup("0.0.0.0"),
@@ -382,6 +389,7 @@ void host_done(struct host *h)
 {
 	free(h->default_domain);
 	free(h->router);
+	free(h->nginx_helper);
 	free(h->nginx_user);
 	free(h->listen_ipv4);
 	free(h->listen_ipv6);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "base/file.h"
+#include "router/nginx-allow.h"
 
 #define INCLUDE_MAX ((size_t) 256 << 10)
 
@@ -121,11 +122,16 @@ int nginx_include_read(const struct router_app *a, char **ret, struct err **e)
 		return err_set(e, ERR_REFUSED, "%s: larger than %zu bytes with its $NAMES replaced", file,
 			       INCLUDE_MAX);
 	ready = say_proxy(expanded);
+	unsigned line = 0;
 	const char *fault = nginx_include_fault(ready);
+	_cleanup_(freep) char *forbidden =
+		a->host->nginx_is_private ? NULL : nginx_allow_fault(ready, strlen(ready), &line);
 	if (fault)
 		return err_set(e, ERR_REFUSED,
 			       "%s: %s: its directives have to stay within the app's own server", file,
 			       fault);
+	if (forbidden)
+		return err_set(e, ERR_REFUSED, "%s:%u: %s", file, line, forbidden);
 	*ret = TAKE(ready);
 	return 0;
 }

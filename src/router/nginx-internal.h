@@ -21,6 +21,7 @@ struct nginx_facts {
 	unsigned version; /* 1022001 is 1.22.1 */
 	enum http2 http2;
 	bool has_ipv6;      /* the kernel has it */
+	char *helper;       /* the socket of slipway-nginx: the system's nginx is used; NULL: a private one */
 	char *user, *group; /* of the workers, when they are not ours; else NULL */
 	uid_t uid;
 	gid_t gid;
@@ -106,6 +107,28 @@ int nginx_put_end(struct strb *b, char **ret, struct err **e);
  */
 int nginx_write_main(const char *root, const struct host *host, const struct nginx_facts *f, bool is_test,
 		     struct err **e);
+/* What in a private nginx stands in http{}, for one server of the system's: but for what include sets. */
+void nginx_put_defaults(struct strb *b, const char *include);
+/* The maps that put_proxy() uses. */
+void nginx_put_maps(struct strb *b);
+/* What answers to names that no app has. suffix: " default_server", or "". */
+void nginx_put_fallback(struct strb *b, const char *root, const struct host *host,
+			const struct nginx_facts *f, const char *suffix);
+
+/* --- nginx-system.c: the system's nginx, through slipway-nginx --- */
+
+/* All workers of any nginx on the machine that have not been told to quit. */
+void nginx_system_workers(struct router_old *ret);
+/*
+ * Has ROOT/nginx taken, and waits like nginx_reload(). old: nginx_system_workers() before ROOT/nginx was
+ * changed, as a path unit may be faster; those of other nginxs are taken out. ERR_MISSING: nginx does not
+ * run, but will start with what is in ROOT/nginx.
+ */
+int nginx_system_reload(const struct host *host, const struct nginx_facts *f, const char *generation,
+			struct router_old *old, struct err **e);
+/* What _generation.conf holds for the system's nginx. */
+void nginx_system_put(struct strb *b, const char *root, const struct host *host, const struct nginx_facts *f,
+		      const char *generation);
 
 /* --- nginx-tree.c: the candidate --- */
 
@@ -115,7 +138,8 @@ int nginx_write_main(const char *root, const struct host *host, const struct ngi
 
 /* Builds ROOT/nginx.next from ROOT/nginx with text as the app's file (NULL: without one). generation: to be
  * freed. */
-int nginx_tree_build(const char *root, const char *app, const char *text, char **generation, struct err **e);
+int nginx_tree_build(const char *root, const struct host *host, const struct nginx_facts *f, const char *app,
+		     const char *text, char **generation, struct err **e);
 /*
  * Has nginx test it. ERR_REFUSED with nginx's own words when it is the app's own file; other files that are
  * broken by themselves are put aside (NAME.conf.broken) and noted. nginx_write_main() has written the main
@@ -138,6 +162,9 @@ struct nginx_master {
 int nginx_master_find(struct nginx_master *ret, const char *root, struct err **e);
 void nginx_master_done(struct nginx_master *m);
 void nginx_workers(const struct nginx_master *m, struct router_old *ret);
+pid_t nginx_parent_of(pid_t pid); /* 0: it cannot be read */
+/* A worker of this master that has not been told to quit? */
+bool nginx_is_worker_of(pid_t master, pid_t pid);
 /*
  * Sends HUP and waits until workers of this generation answer and the old ones accept no more. ERR_REFUSED
  * with nginx's words, or -ETIMEDOUT. old: nginx_workers() before. Touches nothing but the error log, which is

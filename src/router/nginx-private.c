@@ -52,29 +52,67 @@ static const char types[] =
 	"\t\tapplication/vnd.apple.mpegurl m3u8;\n\t}\n"
 	"\tdefault_type application/octet-stream;\n";
 
+/* For all of an nginx that is ours. */
 static const char common[] =
-	"\taccess_log off;\n\tlog_not_found off;\n\tserver_tokens off;\n\tabsolute_redirect off;\n"
+	"\taccess_log off;\n\tlog_not_found off;\n\tserver_tokens off;\n"
 	"\tsendfile on;\n\ttcp_nopush on;\n\tkeepalive_timeout 65s;\n\tkeepalive_requests 10000;\n"
 	"\treset_timedout_connection on;\n"
-	"\tclient_max_body_size 64m;\n\tclient_body_buffer_size 64k;\n\tlarge_client_header_buffers 4 16k;\n"
 	"\tserver_names_hash_max_size 8192;\n\tserver_names_hash_bucket_size 320;\n"
-	"\tproxy_headers_hash_max_size 1024;\n\tproxy_headers_hash_bucket_size "
-	"128;\n\tvariables_hash_max_size 2048;\n"
-	"\tproxy_connect_timeout 5s;\n\tproxy_next_upstream error;\n\tproxy_buffer_size "
-	"16k;\n\tproxy_buffers 8 16k;\n"
-	"\tgzip on;\n\tgzip_comp_level 2;\n\tgzip_min_length 2048;\n\tgzip_proxied any;\n\tgzip_vary on;\n"
-	"\tgzip_types text/plain text/xml text/css text/javascript text/js text/markdown text/csv "
-	"application/x-javascript "
-	"application/javascript application/json application/ld+json application/manifest+json "
-	"application/xml "
-	"application/xml+rss application/rss+xml application/atom+xml application/wasm image/svg+xml;\n"
-	"\tssl_protocols TLSv1.2 TLSv1.3;\n\tssl_session_cache shared:slipway:2m;\n\tssl_session_timeout "
-	"1h;\n"
-	/* an empty header is not sent: the upstream's connection stays open unless it becomes something else
-	 */
-	"\tmap $http_upgrade $slipway_connection {\n\t\tdefault upgrade;\n\t\t\"\" \"\";\n\t\t~*h2c "
-	"\"\";\n\t}\n"
-	"\tmap $http_upgrade $slipway_upgrade {\n\t\tdefault $http_upgrade;\n\t\t~*h2c \"\";\n\t}\n";
+	"\tvariables_hash_max_size 2048;\n";
+
+/* What apps rely on. In the system's nginx it stands in their servers, so that nobody else's are changed. */
+static const char *const defaults[] = {
+	"absolute_redirect off",
+	"client_max_body_size 64m",
+	"client_body_buffer_size 64k",
+	"large_client_header_buffers 4 16k",
+	"proxy_headers_hash_max_size 1024",
+	"proxy_headers_hash_bucket_size 128",
+	"proxy_connect_timeout 5s",
+	"proxy_next_upstream error",
+	"proxy_buffer_size 16k",
+	"proxy_buffers 8 16k",
+	"gzip on",
+	"gzip_comp_level 2",
+	"gzip_min_length 2048",
+	"gzip_proxied any",
+	"gzip_vary on",
+	"gzip_types text/plain text/xml text/css text/javascript text/js text/markdown text/csv "
+	"application/x-javascript application/javascript application/json application/ld+json "
+	"application/manifest+json application/xml application/xml+rss application/rss+xml "
+	"application/atom+xml application/wasm image/svg+xml",
+	"ssl_protocols TLSv1.2 TLSv1.3",
+	"ssl_session_cache shared:slipway:2m",
+	"ssl_session_timeout 1h",
+};
+
+/* Does the word stand anywhere in the text? */
+static bool has_word(const char *text, const char *word, size_t n)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_$";
+
+	for (const char *at = text; (at = memmem(at, strlen(at), word, n)); at += n)
+		if ((at == text || !strchr(letters, at[-1])) && (!at[n] || !strchr(letters, at[n])))
+			return true;
+	return false;
+}
+
+void nginx_put_defaults(struct strb *b, const char *include)
+{
+	for (size_t i = 0; i < COUNT(defaults); i++)
+		if (!has_word(include, defaults[i], strcspn(defaults[i], " ")))
+			nginx_put(b, "\t%s;\n", defaults[i]);
+}
+
+/* An empty header is not sent: the upstream's connection stays open unless it becomes something else. */
+void nginx_put_maps(struct strb *b)
+{
+	nginx_put(
+		b,
+		"\tmap $http_upgrade $slipway_connection {\n\t\tdefault upgrade;\n\t\t\"\" \"\";\n\t\t~*h2c "
+		"\"\";\n\t}\n"
+		"\tmap $http_upgrade $slipway_upgrade {\n\t\tdefault $http_upgrade;\n\t\t~*h2c \"\";\n\t}\n");
+}
 
 static long workers(void)
 {
@@ -116,13 +154,13 @@ static void put_temporary(struct strb *b, const char *root)
 
 /* Whoever asks for a name that no app has: 404, and over TLS no handshake, as there is no certificate for it.
  */
-static void put_default_servers(struct strb *b, const char *root, const struct host *host,
-				const struct nginx_facts *f)
+void nginx_put_fallback(struct strb *b, const char *root, const struct host *host,
+			const struct nginx_facts *f, const char *suffix)
 {
-	_cleanup_(freep) char *tls = xasprintf("%s default_server", nginx_tls_words(f));
+	_cleanup_(freep) char *tls = xasprintf("%s%s", nginx_tls_words(f), suffix);
 
 	nginx_put(b, "\tserver {\n");
-	nginx_put_listen(b, host, NULL, f, host->http_port, " default_server");
+	nginx_put_listen(b, host, NULL, f, host->http_port, suffix);
 	nginx_put(b, "\tserver_name _;\n");
 	nginx_put_acme(b, root);
 	nginx_put(b, "\tlocation / {\n\t\treturn 404;\n\t}\n\t}\n\tserver {\n");
@@ -140,8 +178,10 @@ int nginx_write_main(const char *root, const struct host *host, const struct ngi
 
 	put_process(&b, root, f, is_test);
 	nginx_put(&b, "http {\n%s%s", types, common);
+	nginx_put_defaults(&b, "");
+	nginx_put_maps(&b);
 	put_temporary(&b, root);
-	put_default_servers(&b, root, host, f);
+	nginx_put_fallback(&b, root, host, f, " default_server");
 	nginx_put(&b, "\tinclude %s;\n}\n", apps_quoted);
 	int r = nginx_put_end(&b, &text, e);
 	if (r < 0)
@@ -195,7 +235,7 @@ static int heal(const char *root, const struct host *host, const struct nginx_fa
 	int r = nginx_write_main(root, host, f, true, e);
 
 	if (r == 0) /* no app has an empty name */
-		r = nginx_tree_build(root, "", NULL, &generation, e);
+		r = nginx_tree_build(root, host, f, "", NULL, &generation, e);
 	if (r == 0)
 		r = nginx_tree_test(root, f, "", &notes, e);
 	for (size_t i = 0; i < notes.n; i++) /* nobody is there to be told */

@@ -49,7 +49,7 @@ static int find_user(struct nginx_facts *f, const struct host *host, struct err 
 	const struct passwd *pw;
 	const struct group *gr;
 
-	if (geteuid() != 0)
+	if (geteuid() != 0 && host->nginx_is_private)
 		return 0;
 	pw = getpwnam(name);
 	if (!pw && host->nginx_user)
@@ -72,7 +72,9 @@ int nginx_facts_find(struct nginx_facts *ret, const struct host *host, struct er
 	_cleanup_(freep) char *text = NULL;
 	int r;
 
-	*ret = (struct nginx_facts){ .program = nginx_find_program("nginx"), .has_ipv6 = kernel_has_ipv6() };
+	*ret = (struct nginx_facts){ .program = nginx_find_program("nginx"),
+				     .has_ipv6 = kernel_has_ipv6(),
+				     .helper = host->nginx_is_private ? NULL : xstrdup(host->nginx_helper) };
 	if (!ret->program)
 		return err_set(e, ERR_MISSING,
 			       "nginx is needed to bring HTTP to apps: install the package 'nginx-light', or "
@@ -91,6 +93,7 @@ int nginx_facts_find(struct nginx_facts *ret, const struct host *host, struct er
 void nginx_facts_done(struct nginx_facts *f)
 {
 	free(f->program);
+	free(f->helper);
 	free(f->user);
 	free(f->group);
 	*f = (struct nginx_facts){ 0 };

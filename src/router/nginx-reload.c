@@ -71,7 +71,7 @@ void nginx_hup(const struct nginx_master *m)
 	(void) syscall(SYS_pidfd_send_signal, m->pidfd, SIGHUP, NULL, 0);
 }
 
-static pid_t parent_of(pid_t pid)
+pid_t nginx_parent_of(pid_t pid)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/stat", (int) pid), *text = NULL;
 	const char *paren;
@@ -105,7 +105,7 @@ void nginx_workers(const struct nginx_master *m, struct router_old *ret)
 	}
 	(void) dir_list("/proc", &names, NULL); /* a kernel without CONFIG_PROC_CHILDREN */
 	for (size_t i = 0; i < names.n; i++)
-		if (str_to_long(names.v[i], 1, 1 << 30, &pid) && parent_of((pid_t) pid) == m->pid)
+		if (str_to_long(names.v[i], 1, 1 << 30, &pid) && nginx_parent_of((pid_t) pid) == m->pid)
 			add_pid(ret, (pid_t) pid);
 }
 
@@ -260,12 +260,12 @@ static int wait_until_taken(struct wait *w, struct err **e)
 	}
 }
 
-static bool is_worker_of(const struct nginx_master *m, pid_t pid)
+bool nginx_is_worker_of(pid_t master, pid_t pid)
 {
 	_cleanup_(freep) char *path = xasprintf("/proc/%d/cmdline", (int) pid), *title = NULL;
 
 	return file_read(path, 4096, &title, NULL, NULL) == 0 && str_eq(title, "nginx: worker process") &&
-	       parent_of(pid) == m->pid;
+	       nginx_parent_of(pid) == master;
 }
 
 /*
@@ -278,7 +278,7 @@ static void quit_workers(const struct nginx_master *m, const struct router_old *
 	for (size_t i = 0; i < old->n; i++) {
 		_cleanup_(closep) int fd = pidfd_of(old->pids[i]);
 
-		if (fd >= 0 && is_worker_of(m, old->pids[i]))
+		if (fd >= 0 && nginx_is_worker_of(m->pid, old->pids[i]))
 			(void) syscall(SYS_pidfd_send_signal, fd, SIGQUIT, NULL, 0);
 	}
 }
@@ -290,7 +290,8 @@ static bool any_accepts(const struct wait *w, const struct router_old *old)
 		_cleanup_(freep) char *said =
 			xasprintf(" %d#%d: gracefully shutting down", (int) old->pids[i], (int) old->pids[i]);
 
-		if (!(w->said.s && strstr(w->said.s, said)) && is_worker_of(w->master, old->pids[i]))
+		if (!(w->said.s && strstr(w->said.s, said)) &&
+		    nginx_is_worker_of(w->master->pid, old->pids[i]))
 			return true;
 	}
 	return false;

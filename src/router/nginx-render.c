@@ -259,6 +259,8 @@ static int put_server(struct strb *b, const struct router_app *a, const struct n
 		nginx_put_listen(b, a->host, &a->plan->route, f, a->host->http_port, "");
 	put_tls(b, a, f);
 	put_names(b, &a->plan->route.hosts);
+	if (f->helper)
+		nginx_put_defaults(b, include);
 	nginx_put(b, "\tadd_header X-Deployed-By \"Piku\" always;\n");
 	if (!a->plan->route.is_https_only)
 		nginx_put_acme(b, a->root);

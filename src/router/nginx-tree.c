@@ -85,26 +85,41 @@ char *nginx_socket(const char *root, const char *generation)
  * Each generation listens on a socket of its own: the master opens it when it takes the configuration, only
  * workers of that configuration answer on it, and the master removes it with the configuration.
  */
-static int write_generation(const char *root, const char *dir, const char *generation, struct err **e)
+static int put_generation(struct strb *b, const char *root, const char *generation, struct err **e)
 {
-	_cleanup_(freep) char *socket = nginx_socket(root, generation),
-			      *path = path_join(dir, NGINX_GENERATION);
-	_cleanup_(freep) char *text = NULL;
+	_cleanup_(freep) char *socket = nginx_socket(root, generation);
 
 	if (strlen(socket) > 107)
 		return err_set(e, ERR_REFUSED,
 			       "%s is longer than a socket's path may be (107): use a shorter root directory",
 			       socket);
-	text = xasprintf("# Made by slipway: tells which configuration nginx has taken.\n"
-			 "server {\n\tlisten \"unix:%s\";\n\tserver_name _;\n\tlocation = /generation {\n"
-			 "\t\tdefault_type text/plain;\n\t\treturn 200 \"%s\\n\";\n\t}\n"
-			 "\tlocation / {\n\t\treturn 404;\n\t}\n}\n",
-			 socket, generation);
-	return file_replace_unsynced(path, text, strlen(text), 0600,
-				     e); /* each start of nginx makes it anew */
+	nginx_put(b,
+		  "server {\n\tlisten \"unix:%s\";\n\tserver_name _;\n\tlocation = /generation {\n"
+		  "\t\tdefault_type text/plain;\n\t\treturn 200 \"%s\\n\";\n\t}\n"
+		  "\tlocation / {\n\t\treturn 404;\n\t}\n}\n",
+		  socket, generation);
+	return 0;
 }
 
-int nginx_tree_build(const char *root, const char *app, const char *text, char **generation, struct err **e)
+static int write_generation(const char *root, const struct host *host, const struct nginx_facts *f,
+			    const char *dir, const char *generation, struct err **e)
+{
+	_cleanup_(strb_done) struct strb b = STRB(65536);
+	_cleanup_(freep) char *path = path_join(dir, NGINX_GENERATION);
+	int r = 0;
+
+	nginx_put(&b, "# Made by slipway: tells which configuration nginx has taken.\n");
+	if (f->helper)
+		nginx_system_put(&b, root, host, f, generation);
+	else
+		r = put_generation(&b, root, generation, e);
+	if (r < 0)
+		return r;
+	return file_replace_unsynced(path, b.s, b.len, 0600, e); /* each start of nginx makes it anew */
+}
+
+int nginx_tree_build(const char *root, const struct host *host, const struct nginx_facts *f, const char *app,
+		     const char *text, char **generation, struct err **e)
 {
 	_cleanup_(freep) char *live = root_path(root, NGINX_LIVE), *next = root_path(root, NGINX_CANDIDATE);
 	_cleanup_(freep) char *name = xasprintf("%s.conf", app), *path = path_join(next, name);
@@ -120,7 +135,7 @@ int nginx_tree_build(const char *root, const char *app, const char *text, char *
 		r = file_replace(path, text, strlen(text), 0600,
 				 e); /* its include file may have got secrets */
 	if (r == 0)
-		r = write_generation(root, next, id, e);
+		r = write_generation(root, host, f, next, id, e);
 	if (r < 0)
 		return err_wrap(e, r, "preparing a configuration for nginx");
 	*generation = TAKE(id);
@@ -174,6 +189,8 @@ static int run_test(const char *root, const struct nginx_facts *f, char **words,
 	_cleanup_(strv_done) struct strv argv = { 0 };
 	int r;
 
+	if (f->helper)
+		return nginx_helper_ask(f->helper, "test", words, e);
 	STRV_ADD(&argv, f->program, "-t", "-q", "-c", conf, "-p", root, "-e", "stderr");
 	r = proc_run(argv.v, NULL, NULL, 60000, &out, e);
 	if (r < 0)

@@ -13,26 +13,14 @@
 #include "router/certificate.h"
 
 enum { STARTED_WITHIN_MS = 2000, LOOK_AGAIN_MS = 20 };
-
-static int check_private(const struct host *host, struct err **e)
-{
-	if (host->nginx_is_private)
-		return 0;
-	return err_set(e, ERR_MISSING,
-		       "this version of slipway routes with a private nginx only: set private = true under "
-		       "[nginx] in "
-		       "config.toml, or kind = \"none\" under [router]");
-}
-
 static int nginx_validate(const struct router_app *a, struct err **e)
 {
 	_cleanup_(freep) char *program = NULL, *include = NULL;
-	int r;
+	int r = 0;
 
 	if (a->plan->route.hosts.n == 0)
 		return 0;
-	r = check_private(a->host, e);
-	if (r == 0 && !(program = nginx_find_program("nginx")))
+	if (!(program = nginx_find_program("nginx")))
 		r = err_set(e, ERR_MISSING,
 			    "nginx is needed to bring HTTP to %s: install the package 'nginx-light'",
 			    a->plan->app);
@@ -85,6 +73,56 @@ static int swap_without(const char *root, const char *generation, struct err **e
 	return r < 0 ? r : nginx_reload(&m, root, generation, &(struct router_old){ 0 }, e);
 }
 
+/* The same with the system's nginx, which may have taken the new files whatever went wrong. One that does not
+ * run serves nobody, and will start with them. */
+static int swap_and_take(const char *root, const struct host *host, const struct nginx_facts *f,
+			 const char *generation, bool may_be_down, struct router_old *old, struct err **e)
+{
+	_cleanup_(err_freep) struct err *why = NULL;
+	int r;
+
+	nginx_system_workers(old);
+	r = nginx_tree_swap(root, e);
+	if (r < 0)
+		return r;
+	crash_point("route.swapped");
+	r = nginx_system_reload(host, f, generation, old, &why);
+	if (r == 0)
+		return 0;
+	router_old_done(old);
+	if (r == ERR_MISSING && may_be_down)
+		return 0;
+	if (e)
+		*e = TAKE(why);
+	if (nginx_tree_swap(root, NULL) < 0)
+		return err_wrap(e, r, "%s/" NGINX_LIVE " could not be put back, see %s/" NGINX_CANDIDATE,
+				root, root);
+	(void) nginx_helper_ask(f->helper, "take", NULL, NULL);
+	return r;
+}
+
+/* bring_in() for the system's nginx: an app can be taken out while it does not run. */
+static int bring_into_system(const char *root, const struct host *host, const struct nginx_facts *f,
+			     const char *app, const char *text, bool may_be_down, struct strv *notes,
+			     struct router_old *old, struct err **e)
+{
+	_cleanup_(freep) char *generation = NULL;
+	struct router_old before = { 0 };
+	int r = nginx_tree_build(root, host, f, app, text, &generation, e);
+
+	crash_point("route.built");
+	if (r == 0)
+		r = nginx_tree_test(root, f, app, notes, e);
+	if (r == 0)
+		r = swap_and_take(root, host, f, generation, may_be_down || !text, &before, e);
+	if (r == 0 && old)
+		*old = before;
+	else
+		router_old_done(&before);
+	(void) nginx_tree_drop(root, NULL);
+	return r;
+}
+
 /* From the text of the app's file (NULL: none) to an nginx that has taken it. Under the lock. */
 static int bring_in(const char *root, const struct host *host, const struct nginx_facts *f, const char *app,
 		    const char *text, bool may_be_down, struct strv *notes, struct router_old *old,
@@ -93,13 +131,16 @@ static int bring_in(const char *root, const struct host *host, const struct ngin
 	_cleanup_(nginx_master_done) struct nginx_master m = { .pidfd = -1 };
 	_cleanup_(freep) char *generation = NULL;
 	struct router_old before = { 0 };
+
+	if (f->helper)
+		return bring_into_system(root, host, f, app, text, may_be_down, notes, old, e);
 	int r = nginx_master_find(&m, root, may_be_down ? NULL : e);
 	bool is_down = r == ERR_MISSING && may_be_down;
 
 	if (r == 0 || is_down)
 		r = nginx_write_main(root, host, f, true, e);
 	if (r == 0)
-		r = nginx_tree_build(root, app, text, &generation, e);
+		r = nginx_tree_build(root, host, f, app, text, &generation, e);
 	crash_point("route.built");
 	if (r == 0)
 		r = nginx_tree_test(root, f, app, notes, e);
@@ -149,9 +190,7 @@ static int nginx_apply(const struct router_app *a, struct router_old *old, struc
 		*old = (struct router_old){ 0 };
 	if (a->plan->route.hosts.n == 0)
 		return nginx_remove(a->root, a->host, a->plan->app, e);
-	r = check_private(a->host, e);
-	if (r == 0)
-		r = nginx_check_app(a, e);
+	r = nginx_check_app(a, e);
 	if (r == 0)
 		r = nginx_facts_find(&f, a->host, e);
 	if (r == 0)
@@ -189,11 +228,9 @@ static int nginx_remove(const char *root, const struct host *host, const char *a
 	broken = xasprintf("%s.broken", path);
 	if (!file_exists(path) && !file_exists(broken))
 		return certificate_remove(root, app, e);
-	r = check_private(host, e);
-	if (r == 0)
-		r = lock = lock_router(root, e);
+	r = lock = lock_router(root, e);
 	if (r >= 0)
-		r = remove_file(root, path, e);
+		r = host->nginx_is_private ? remove_file(root, path, e) : 0;
 	if (r == 0 && file_exists(path)) {
 		r = nginx_facts_find(&f, host, e);
 		if (r == 0)

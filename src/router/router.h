@@ -59,3 +59,8 @@ void router_old_done(struct router_old *o);
  * to.
  */
 int nginx_private_prepare(const char *root, const struct host *host, struct strv *argv, struct err **e);
+
+/* The system's nginx: has slipway-nginx "test" or "take" what is in ROOT. 0: good. 1: refused, with nginx's
+ * words (may be NULL; to be freed). ERR_MISSING: the helper, or nginx, does not run. */
+int nginx_helper_ask(const char *socket, const char *what, char **words, struct err **e);
+bool nginx_system_runs(void); /* Does any nginx have workers on this machine? */

@@ -5,6 +5,7 @@
  */
 #include "fuzz.h"
 
+#include "router/nginx-allow.h"
 #include "router/nginx-internal.h"
 
 static void must_unquote(const char *text)
@@ -28,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			     .listen_ipv6 = (char *) "[::]" };
 	struct plan_service web = { .name = (char *) "web", .kind = SERVICE_WEB, .is_routed = true };
 	struct plan plan = { .app = (char *) "fuzz", .services = &web, .n_services = 1 };
+	unsigned line;
 	const unsigned ports[] = { 20000 };
 	struct router_app a = { .root = "/srv/slipway",
 				.host = &host,
@@ -40,7 +42,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					   .http2 = HTTP2_LISTEN };
 
 	must_unquote(name);
-	(void) nginx_include_fault(include);
+	_cleanup_(freep) char *forbidden = nginx_allow_fault(include, strlen(include), &line);
+	MUST(forbidden || !nginx_include_fault(include));
 	STRV_ADD(&hosts, name);
 	plan.route = (struct plan_route){ .hosts = hosts,
 					  .statics = &mapping,

@@ -1188,8 +1188,9 @@ static void system_mode(void **state)
 
 	live_app(&app, "blog", "a.example", 0);
 	other.nginx_is_private = false;
+	other.nginx_helper = (char *) "/nonexistent/helper.sock";
 	app.a.host = &other;
-	apply_fails(&app, ERR_MISSING, "private nginx only");
+	apply_fails(&app, ERR_MISSING, "systemctl start slipway-nginx.socket");
 }
 
 #define TABLE(rows, fn)                                                                                      \
