@@ -8,6 +8,7 @@
 #include "cli/cli-internal.h"
 #include "daemon/daemon.h"
 #include "plan/root.h"
+#include "router/router.h"
 
 enum { NGINX_TIMEOUT_MS = 20000 };
 
@@ -161,6 +162,26 @@ static void check_private_nginx(struct doctor *d, const char *program, bool has_
 		test_nginx(d, program);
 }
 
+/* The helper tests what is there, and changes nothing. Its errors say what to start. */
+static void check_system_nginx(struct doctor *d, const char *program)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
+	_cleanup_(freep) char *words = NULL;
+	int r = nginx_helper_ask(d->host.nginx_helper, "test", &words, &e);
+
+	if (r < 0)
+		say_error(d, "nginx", &e, NULL);
+	else if (r > 0)
+		doctor_say(d, FINDING_FAILED, "nginx", TAKE(words),
+			   xstrdup("put the file right, or deploy the app that it belongs to again"));
+	else if (!nginx_system_runs())
+		doctor_say(d, FINDING_FAILED, "nginx", xstrdup("the system's nginx does not run"),
+			   xstrdup("systemctl start nginx"));
+	else
+		SAY_OK(d, "nginx", "%s, the system's: its configuration is valid with the apps' in it",
+		       program);
+}
+
 static void check_router(struct doctor *d, bool has_daemon, int64_t pid)
 {
 	_cleanup_(freep) char *path = NULL, *program = NULL;
@@ -177,7 +198,7 @@ static void check_router(struct doctor *d, bool has_daemon, int64_t pid)
 	else if (d->host.nginx_is_private)
 		check_private_nginx(d, program, has_daemon, pid);
 	else
-		SAY_OK(d, "nginx", "%s; it has to include %s/nginx/*.conf", program, d->cli->root);
+		check_system_nginx(d, program);
 }
 
 static void check_running(struct doctor *d)
@@ -185,6 +206,7 @@ static void check_running(struct doctor *d)
 	int64_t router_pid = 0;
 	bool has_daemon = check_daemon(d, &router_pid);
 
+	doctor_units(d);
 	if (has_daemon) {
 		check_secret(d, "token");
 		check_secret(d, "slipwayd.sock");

@@ -27,5 +27,7 @@ struct doctor {
 void doctor_say(struct doctor *d, enum finding_state state, const char *name, char *text, char *advice);
 #define SAY_OK(d, name, ...) doctor_say(d, FINDING_OK, name, xasprintf(__VA_ARGS__), NULL)
 
+/* doctor-unit-heavy.c: on a host with systemd, what scripts/install set up for this root. */
+void doctor_units(struct doctor *d);
 /* doctor-machine-heavy.c: what does not depend on a root that was set up. */
 void doctor_machine(struct doctor *d);

@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "base/str.h"
 
-enum { LINE_MAX_BYTES = 1 << 20 };
+enum { LINE_MAX_BYTES = 1 << 20, UNIT_MAX = 1 << 16 };
 
 struct control_buffer {
 	struct strb in;
@@ -46,11 +46,23 @@ static int connect_to(int fd, const char *path)
 	return connect(fd, (const struct sockaddr *) &addr, sizeof addr) < 0 ? -errno : 0;
 }
 
+char *control_start_words(const char *root)
+{
+	_cleanup_(freep) char *bin = exe_dir(),
+			      *unit = path_join(bin, "../lib/systemd/system/slipwayd.service");
+	_cleanup_(freep) char *ours = xasprintf("\nEnvironment=SLIPWAY_ROOT=%s\n", root), *text = NULL;
+
+	if (file_read(unit, UNIT_MAX, &text, NULL, NULL) == 0 && strstr(text, ours))
+		return xstrdup("systemctl start slipwayd");
+	return xasprintf("slipwayd --root %s", root);
+}
+
 static int not_running(const char *socket_path, struct err **e)
 {
-	_cleanup_(freep) char *run = dir_of(socket_path), *root = dir_of(run);
+	_cleanup_(freep) char *run = dir_of(socket_path), *root = dir_of(run),
+			      *how = control_start_words(root);
 
-	return err_set(e, ERR_MISSING, "slipwayd does not run; start it with: slipwayd --root %s", root);
+	return err_set(e, ERR_MISSING, "slipwayd does not run; start it with: %s", how);
 }
 
 int control_open(struct control *ret, const char *socket_path, struct err **e)

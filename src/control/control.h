@@ -19,6 +19,9 @@ struct control {
 
 /* socket: run/slipwayd.sock; token: beside it. ERR_MISSING when no daemon listens, saying how to start it. */
 int control_open(struct control *ret, const char *socket, struct err **e);
+/* The command that starts the daemon of this root: systemctl's where scripts/install has installed a unit
+ * that serves it. To be freed. */
+char *control_start_words(const char *root);
 void control_close(struct control *c); /* for _cleanup_() */
 
 /*

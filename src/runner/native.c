@@ -1,13 +1,15 @@
 /* The native runner: plain processes, which only the daemon starts and stops; this asks it to. */
 #include "base/json.h"
+#include "control/control.h"
 #include "runner/runner.h"
 
 static int probe(const struct generation *g, struct err **e)
 {
 	if (g->control && g->control->fd >= 0 && g->control->token)
 		return 0;
-	return err_set(e, ERR_MISSING, "native instances need slipwayd; start it with: slipwayd --root %s",
-		       g->root);
+	_cleanup_(freep) char *how = control_start_words(g->root);
+
+	return err_set(e, ERR_MISSING, "native instances need slipwayd; start it with: %s", how);
 }
 
 static json_t *key_of(const struct generation *g)
