@@ -60,6 +60,12 @@ static const char common[] =
 	"\tserver_names_hash_max_size 8192;\n\tserver_names_hash_bucket_size 320;\n"
 	"\tvariables_hash_max_size 2048;\n";
 
+#define COMPRESSED                                                                                           \
+	"text/plain text/xml text/css text/javascript text/js text/markdown text/csv "                       \
+	"application/x-javascript application/javascript application/json application/ld+json "              \
+	"application/manifest+json application/xml application/xml+rss application/rss+xml "                 \
+	"application/atom+xml application/wasm image/svg+xml"
+
 /* What apps rely on. In the system's nginx it stands in their servers, so that nobody else's are changed. */
 static const char *const defaults[] = {
 	"absolute_redirect off",
@@ -77,10 +83,7 @@ static const char *const defaults[] = {
 	"gzip_min_length 2048",
 	"gzip_proxied any",
 	"gzip_vary on",
-	"gzip_types text/plain text/xml text/css text/javascript text/js text/markdown text/csv "
-	"application/x-javascript application/javascript application/json application/ld+json "
-	"application/manifest+json application/xml application/xml+rss application/rss+xml "
-	"application/atom+xml application/wasm image/svg+xml",
+	"gzip_types " COMPRESSED,
 	"ssl_protocols TLSv1.2 TLSv1.3",
 	"ssl_session_cache shared:slipway:2m",
 	"ssl_session_timeout 1h",

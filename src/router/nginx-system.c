@@ -189,10 +189,8 @@ int nginx_system_reload(const struct host *host, const struct nginx_facts *f, co
 			struct router_old *old, struct err **e)
 {
 	_cleanup_(freep) char *words = NULL;
-	pid_t worker;
-	int r;
-
-	r = nginx_helper_ask(f->helper, "take", &words, e);
+	pid_t worker = 0;
+	int r = nginx_helper_ask(f->helper, "take", &words, e);
 	if (r > 0)
 		r = err_set(e, ERR_REFUSED, "nginx refuses its new configuration: %s", words);
 	if (r == 0 && !(worker = wait_until_taken(host, generation)))
