@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # names are used by who sources this
 # What scripts/install and scripts/uninstall share: the names on a host (data/meson.build has them, too), and the record
 # of what was made. Each line of it is written before the thing is made, so it may name what is not there, never miss
 # what is:
