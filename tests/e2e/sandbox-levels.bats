@@ -21,9 +21,9 @@ beneath() {
 	SERVER_ENV=("$REFUSE" "$@" --)
 	read -r pid start <<<"$(server_recorded slipwayd)"
 	slipway shutdown --instances
-	wait_until process_gone "$pid" "$start"
+	WAIT_SECONDS=120 wait_until process_gone "$pid" "$start"
 	server_start_slipwayd
-	wait_until answers app "$(<"$WORK/app/VERSION")"
+	WAIT_SECONDS=120 wait_until answers app "$(<"$WORK/app/VERSION")"
 }
 
 # refused WHAT -- COMMAND...: the command line, there.

@@ -51,7 +51,7 @@ targets_start() {
 	take(listening[1])
 	END
 	server_record listener $!
-	wait_until grep -q ready "$SERVER_DIR/listener.log"
+	WAIT_SECONDS=120 wait_until grep -q ready "$SERVER_DIR/listener.log"
 }
 
 targets_stop() {
@@ -130,7 +130,7 @@ level() {
 	rm -f "$ROOT/data/hostile/"*.json
 	targets_write "$1"
 	slipway deploy hostile --force
-	wait_until settled hostile
+	WAIT_SECONDS=120 wait_until settled hostile
 	[ "$(slipway ps hostile --json | jq -r '.instances[] | select(.service == "web").sandbox')" = "$1" ]
 }
 
