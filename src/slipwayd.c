@@ -81,7 +81,7 @@ static const struct mode {
 	int n_args;
 	int (*run)(char **argv, struct err **e);
 } modes[] = {
-	{ "instance", "ROOT APP VERSION SERVICE ORDINAL PORT", 6, mode_instance },
+	{ "instance", "ROOT APP VERSION SERVICE ORDINAL PORT UID", 7, mode_instance },
 	{ "keeper", "ROOT", 1, mode_keeper },
 	{ "deploy", "ROOT ID", 2, mode_deploy },
 	{ "repair", "ROOT ID", 2, mode_repair },

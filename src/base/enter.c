@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
@@ -21,6 +22,8 @@
 struct enter {
 	int ruleset; /* of Landlock; -1: none */
 	unsigned abi;
+	uid_t uid; /* whom to become; 0: nobody else */
+	bool ends_with_parent;
 };
 
 char **enter_args(char **argv)
@@ -34,12 +37,13 @@ char **enter_args(char **argv)
 	return str_eq(argv[1], ENTER_NAME) ? argv + 2 : NULL;
 }
 
-static int set_parent(struct enter *n UNUSED, const char *pid, struct err **e)
+static int set_parent(struct enter *n, const char *pid, struct err **e)
 {
 	long parent;
 
 	if (!str_to_long(pid, 0, INT_MAX, &parent))
 		return err_set(e, ERR_USAGE, "'%s' is no process", pid);
+	n->ends_with_parent = true;
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		return err_set(e, -errno, "binding it to its parent: %m");
 	return parent && getppid() != parent ? err_set(e, -ESRCH, "who started it is gone") : 0;
@@ -59,10 +63,12 @@ static int set_directory(struct enter *n UNUSED, const char *dir, struct err **e
 	return chdir(dir) < 0 ? err_set(e, -errno, "entering %s: %m", dir) : 0;
 }
 
-static int set_tmp(struct enter *n UNUSED, const char *dir, struct err **e)
+static int set_tmp(struct enter *n, const char *dir, struct err **e)
 {
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "making %s: %m", dir);
+	if (n->uid && lchown(dir, n->uid, (gid_t) n->uid) < 0)
+		return err_set(e, -errno, "giving %s to its user: %m", dir);
 	return setenv("TMPDIR", dir, 1) < 0 ? err_set(e, -errno, "TMPDIR: %m") : 0;
 }
 
@@ -84,6 +90,30 @@ static int drop_capabilities(struct enter *n UNUSED, const char *what UNUSED, st
 	if (syscall(SYS_capset, &head, none) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_set(e, -errno, "giving up privileges: %m");
 	return 0;
+}
+
+static int set_user(struct enter *n, const char *text, struct err **e)
+{
+	long uid;
+
+	if (!str_to_long(text, 1, INT_MAX, &uid))
+		return err_set(e, ERR_USAGE, "'%s' is no user", text);
+	n->uid = (uid_t) uid;
+	return 0;
+}
+
+/* Last of all: as root it may go wherever what it is to see lies. */
+static int become_user(struct enter *n, struct err **e)
+{
+	gid_t gid = (gid_t) n->uid;
+
+	for (int cap = 0; cap < 64 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
+		;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(n->uid, n->uid, n->uid) < 0)
+		return err_set(e, -errno, "becoming user %u: %m", (unsigned) n->uid);
+	if (n->ends_with_parent && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) /* lost with the user */
+		return err_set(e, -errno, "binding it to its parent: %m");
+	return drop_capabilities(n, NULL, e);
 }
 
 static int begin_landlock(struct enter *n, const char *abi, struct err **e)
@@ -131,6 +161,7 @@ static const struct {
 	{ "--signals", set_signals },
 	{ "--tmp", set_tmp },
 	{ "--use", use },
+	{ "--user", set_user },
 	{ "--write", read_write },
 };
 
@@ -165,6 +196,8 @@ static int enter(char **argv, struct err **e)
 	if (!program)
 		return err_set(e, ERR_USAGE, "it is called by slipway only");
 	r = restrict_itself(&n, e);
+	if (r == 0 && n.uid)
+		r = become_user(&n, e);
 	if (r < 0)
 		return r;
 	(void) execv(program, argv + 1);

@@ -168,6 +168,23 @@ static void show(struct strv *argv, const char *option, const char *path)
 		STRV_ADD(argv, option, real, real);
 }
 
+/* bwrap makes the directories on the way to what others may not read so that only root gets through. */
+static void show_to(uid_t uid, struct strv *argv, const char *option, const char *path)
+{
+	_cleanup_(freep) char *real = realpath(path, NULL);
+	const char *const all[] = { path, real };
+
+	for (size_t i = 0; uid && i < COUNT(all); i++) {
+		const char *slash = all[i] ? strrchr(all[i], '/') : NULL;
+		_cleanup_(freep) char *parent =
+			slash && slash > all[i] ? xstrndup(all[i], (size_t) (slash - all[i])) : NULL;
+
+		if (parent && !is_system(parent))
+			STRV_ADD(argv, "--perms", "0755", "--dir", parent);
+	}
+	show(argv, option, path);
+}
+
 static void hide(struct strv *argv, const char *path, const char *option)
 {
 	_cleanup_(freep) char *real = realpath(path, NULL);
@@ -366,7 +383,7 @@ static void add_landlock(const struct sandbox *s, const struct strv *prefixes, s
 {
 	bool is_in_namespace = s->level & SANDBOX_BWRAP;
 
-	if (!is_in_namespace)
+	if (!is_in_namespace && !s->uid) /* a user has none */
 		STRV_ADD(argv, "--drop", "all");
 	if (!is_in_namespace && s->tmp)
 		STRV_ADD(argv, "--tmp", s->tmp);
@@ -398,6 +415,14 @@ static char *enter_program(void)
 
 static const char enter_in_namespace[] = "/run/" ENTER_NAME;
 
+/* Namespaces are made as root, whatever directories are in the way of the user; what becomes the user may go
+ * through these too, and gives up all rights with that. */
+static void add_user(struct strv *argv)
+{
+	STRV_ADD(argv, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP",
+		 "--cap-add", "CAP_DAC_READ_SEARCH", "--perms", "1777", "--tmpfs", "/dev/shm");
+}
+
 static void add_bwrap(const struct sandbox *s, const char *cwd, const struct strv *prefixes,
 		      struct strv *argv)
 {
@@ -413,12 +438,14 @@ static void add_bwrap(const struct sandbox *s, const char *cwd, const struct str
 		hide(argv, s->hide.v[i], "--tmpfs");
 	show_prefixes(argv, prefixes, &s->hide, true);
 	for (size_t i = 0; i < s->read.n; i++)
-		show(argv, "--ro-bind-try", s->read.v[i]);
+		show_to(s->uid, argv, "--ro-bind-try", s->read.v[i]);
 	for (size_t i = 0; i < s->write.n; i++)
-		show(argv, "--bind-try", s->write.v[i]);
+		show_to(s->uid, argv, "--bind-try", s->write.v[i]);
 	for (size_t i = 0; i < s->hide.n; i++)
 		hide(argv, s->hide.v[i], "--remount-ro");
 	STRV_ADD(argv, "--remount-ro", "/");
+	if (s->uid)
+		add_user(argv);
 	if (cwd)
 		STRV_ADD(argv, "--chdir", cwd);
 	/* bwrap's monitor inherits ignored signals from the launcher, so that TERM to the group leaves it
@@ -443,7 +470,7 @@ void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *progra
 {
 	_cleanup_(strv_done) struct strv prefixes = { 0 };
 
-	if (!(s->level & SANDBOX_BOTH))
+	if (!(s->level & SANDBOX_BOTH) && !s->uid)
 		return;
 	if (program)
 		find_prefixes(&prefixes, program);
@@ -451,6 +478,10 @@ void sandbox_prefix(const struct sandbox *s, const char *cwd, const char *progra
 		add_bwrap(s, cwd, &prefixes, argv);
 	else
 		add_enter(s, cwd, argv);
+	if (s->uid) {
+		STRV_ADD(argv, "--user");
+		strv_addf(argv, "%u", (unsigned) s->uid);
+	}
 	if (s->level & SANDBOX_LANDLOCK)
 		add_landlock(s, &prefixes, argv);
 	for (size_t i = 0; held && i < held->n; i++)

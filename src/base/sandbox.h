@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/json.h"
@@ -25,6 +26,7 @@ struct sandbox {
 	struct strv read;      /* absolute paths shown read-only, besides the system */
 	struct strv write;     /* absolute paths shown writable */
 	struct strv hide;      /* absolute directories shown empty (before read and write are mounted) */
+	uid_t uid;             /* whom the command runs as; 0: us; not in JSON */
 	bool ends_with_us;     /* the command is killed when the process that starts it ends; not in JSON */
 	struct strv tools; /* the operator's: programs that lie in these may show where they are installed */
 	char *tmp;         /* for temporary files where there is no private /tmp; within write */

@@ -1,9 +1,11 @@
 /* run, in slipwayd: this process becomes the command. */
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cgroup.h"
 #include "cli/cli.h"
 #include "plan/root.h"
+#include "store/user.h"
 #include "runner/launch.h"
 
 int run_exec(struct cli *cli, char **argv, struct err **e);
@@ -46,6 +48,22 @@ static void confine(struct cli *cli, struct launch *l, const struct limits *limi
 		(void) fprintf(stderr, "slipway: limits are those of processes here: %s\n", why->msg);
 }
 
+/* Its pipes become its user's, so that it may open /dev/stdout. */
+static int become_user(struct cli *cli, struct launch *l, struct err **e)
+{
+	struct user_row user;
+	struct stat st;
+	int r = store_user_get(&cli->store, cli->app.name, &user, e);
+
+	if (r < 0 || !user.active)
+		return r;
+	l->uid = (uid_t) user.active;
+	for (int fd = 0; fd <= 2; fd++)
+		if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && st.st_uid == geteuid())
+			(void) fchown(fd, l->uid, (gid_t) l->uid);
+	return 0;
+}
+
 int run_exec(struct cli *cli, char **argv, struct err **e)
 {
 	_cleanup_(freep) char *command = join(argv + 1);
@@ -58,6 +76,9 @@ int run_exec(struct cli *cli, char **argv, struct err **e)
 		return err_set(e, ERR_FAILED, "Error: app '%s' not deployed! Push it with git first",
 			       cli->app.name);
 	r = spec_read(&spec, cli->root, cli->app.name, (long) cli->app.live_version, e);
+	if (r < 0)
+		return err_wrap(e, ERR_FAILED, "run");
+	r = become_user(cli, &launch, e);
 	if (r < 0)
 		return err_wrap(e, ERR_FAILED, "run");
 	env_set(&launch.extra, "PROC_TYPE", "run", "slipway");

@@ -117,7 +117,7 @@ void confine_end(struct instance *i)
 
 json_t *confine_to_json(const struct instance *i)
 {
-	struct limit_means means = { 0 };
+	struct limit_means means = { .has_own_user = i->uid != 0 };
 	json_t *all = json_object();
 
 	for (enum limit k = 0; k < LIMIT_COUNT; k++)

@@ -78,6 +78,7 @@ struct instance {
 	int stop_signal;
 	unsigned stop_timeout_ms;
 	enum sandbox_level sandbox;
+	int64_t uid; /* whom it runs as; 0: us */
 	struct limits limits;
 	char *cgroup;              /* its path; NULL: none */
 	int64_t oom_kills;         /* in it, before this start */

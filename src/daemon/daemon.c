@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "base/clock.h"
@@ -184,6 +185,16 @@ static char *self_path(void)
 	return path ? path : xstrdup("/proc/self/exe");
 }
 
+/* root_make() closes it; users of apps pass through it to their dependencies. */
+static void open_envs(const struct daemon *d)
+{
+	_cleanup_(freep) char *path = root_path(d->root, "envs");
+	unsigned first, last;
+
+	if (host_users(&d->host, &first, &last) && geteuid() == 0 && chmod(path, 0711) < 0)
+		log_warning("users of apps may not get to their dependencies", F("path", path));
+}
+
 static int prepare(struct daemon *d, struct err **e)
 {
 	_cleanup_(freep) char *store = root_store(d->root);
@@ -195,6 +206,8 @@ static int prepare(struct daemon *d, struct err **e)
 	d->boot = boot_id();
 	sandbox_tell_children(r >= 0 ? d->host.tool_path : NULL);
 	d->first_pause_ms = first_pause_ms();
+	if (r >= 0)
+		open_envs(d);
 	if (r >= 0)
 		r = store_open(&d->store, store, true, e);
 	if (r < 0)

@@ -19,6 +19,7 @@
 #include "daemon/server.h"
 #include "plan/root.h"
 #include "plan/spec.h"
+#include "store/user.h"
 
 enum { RECHECK_MS = 20, DRAIN_MS = 5, GIVE_UP_MS = 10000, DEFAULT_STOP_MS = 10000 };
 
@@ -162,16 +163,21 @@ static int make_fifo(const struct instance *i, size_t log_max, struct err **e)
 		return r;
 	if (r < 0 && e) /* the usual limit does until there is room */
 		*e = err_free(*e);
-	return mkfifo(fifo, 0600) < 0 && errno != EEXIST ? err_set(e, -errno, "making %s: %m", fifo) : 0;
+	if (mkfifo(fifo, 0600) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "making %s: %m", fifo);
+	/* its own, so that it may open /dev/stdout; nobody else gets to where it lies */
+	return geteuid() == 0 && lchown(fifo, (uid_t) i->uid, (gid_t) i->uid) < 0
+		       ? err_set(e, -errno, "giving %s to user %lld: %m", fifo, (long long) i->uid)
+		       : 0;
 }
 
 static int spawn(struct instance *i, struct err **e)
 {
 	_cleanup_(freep) char *version = xasprintf("%" PRId64, i->row.version);
 	_cleanup_(freep) char *ordinal = xasprintf("%u", i->row.ordinal),
-			      *port = xasprintf("%u", i->row.port);
-	const char *const args[] = { "instance",     i->d->root, i->row.app, version,
-				     i->row.service, ordinal,    port,       NULL };
+			      *port = xasprintf("%u", i->row.port), *uid = xasprintf("%" PRId64, i->uid);
+	const char *const args[] = { "instance", i->d->root, i->row.app, version, i->row.service,
+				     ordinal,    port,       uid,        NULL };
 
 	return daemon_spawn_self(i->d, &i->child, &(struct child_spawn){ .is_gated = true }, args, e);
 }
@@ -185,11 +191,22 @@ static void is_running(struct instance *i)
 	i->group_start = i->child.start;
 }
 
+static int find_user(struct instance *i, struct err **e)
+{
+	struct user_row user;
+	int r = store_user_get(&i->d->store, i->row.app, &user, e);
+
+	i->uid = user.active;
+	return r;
+}
+
 int instance_launch(struct instance *i, struct err **e)
 {
 	size_t log_max = 0;
 	int r = read_settings(i, &log_max, e);
 
+	if (r >= 0)
+		r = find_user(i, e);
 	if (r >= 0)
 		r = make_fifo(i, log_max, e);
 	if (r >= 0)
@@ -231,6 +248,7 @@ int instance_adopt(struct instance *i, struct err **e)
 	int r;
 
 	(void) read_settings(i, &log_max, NULL); /* without them the defaults do */
+	(void) find_user(i, NULL);
 	open_fifo(i);
 	if (i->row.pid <= 0 || !str_eq(i->row.boot, i->d->boot))
 		return -ESRCH;

@@ -258,6 +258,7 @@ static json_t *instance_json(const struct instance *i, int64_t memory_bytes)
 	json_put_text(j, "sandbox", sandbox_level_name(i->sandbox));
 	json_put_num(j, "memory_bytes", memory_bytes);
 	json_put_num(j, "run", i->row.run);
+	json_put_num(j, "user", i->uid);
 	(void) json_object_set_new(j, "limits", confine_to_json(i));
 	json_put_text(j, "last_end", i->last_end);
 	return j;

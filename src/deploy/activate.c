@@ -89,7 +89,7 @@ int step_load(struct deploy *d, struct err **e)
 }
 
 /* Old generations that still finish requests are ended: their ports are needed. */
-static int end_retiring(struct deploy *d, struct err **e)
+int end_retiring(struct deploy *d, struct err **e)
 {
 	_cleanup_(json_releasep) json_t *args = json_object();
 
@@ -217,6 +217,8 @@ int step_record(struct deploy *d, struct err **e)
 		r = tx_begin(&tx, &d->store, e);
 	if (r >= 0)
 		r = store_release_go_live(&d->store, d->row.app, d->version, d->row.id, e);
+	if (r >= 0)
+		r = user_record(d, e);
 	if (r >= 0 && d->app.is_stopped)
 		r = store_app_set_stopped(&d->store, d->row.app, false, e);
 	crash_point("record.middle");

@@ -131,6 +131,8 @@ static int install(struct deploy *d, struct err **e)
 	if (r >= 0)
 		r = dir_make(d->deps, 0755, e);
 	if (r >= 0)
+		r = user_own_dir(d, d->deps, e);
+	if (r >= 0)
 		r = copy_inputs(d, e);
 	if (r >= 0)
 		r = run_steps(d, d->build.deps, d->build.n_deps, e);
@@ -166,6 +168,8 @@ int step_build(struct deploy *d, struct err **e)
 
 	if (r >= 0)
 		r = link_settings(d, e);
+	if (r >= 0)
+		r = user_prepare(d, e);
 	if (r >= 0)
 		r = shared_snapshot(d, false, e);
 	crash_point("build.middle");

@@ -84,6 +84,9 @@ static int start(struct deploy *d, struct proc *p, struct confined *in, const st
 	r = proc_start(p, e);
 	if (in->group)
 		cgroup_leave(&in->tree);
+	/* so that it may open /dev/stdout */
+	if (r >= 0 && d->user.active && p->pipe >= 0)
+		(void) fchown(p->pipe, (uid_t) d->user.active, (gid_t) d->user.active);
 	return r;
 }
 
@@ -107,6 +110,7 @@ int command_run(struct deploy *d, const struct command_run *c, struct err **e)
 
 	if (c->extra)
 		launch.extra = *c->extra;
+	launch.uid = (uid_t) d->user.active;
 	launch_limit(&launch, d->root, c->limits);
 	launch_compose(&launch, &argv, &envp);
 

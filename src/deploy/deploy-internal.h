@@ -11,6 +11,7 @@
 #include "runner/runner.h"
 #include "runtime/runtime.h"
 #include "store/app.h"
+#include "store/user.h"
 #include "store/deployment.h"
 #include "store/instance.h"
 #include "store/store.h"
@@ -31,6 +32,7 @@ struct deploy {
 	struct control control;
 	struct deployment_row row;
 	struct app_row app;
+	struct user_row user;
 	const struct deploy_kind *kind;
 	const char *done_step; /* has run, which the journal learns with what comes next; NULL: it knows */
 
@@ -127,6 +129,18 @@ int shared_move(struct deploy *d, const struct strv *paths, struct err **e);
  */
 int shared_mend_old(struct deploy *d, struct err **e);
 
+/* user.c: who the app's files belong to and its commands run as. */
+/* Takes up what config.toml says, with the app stopped when that is another user, and gives it its new
+ * release. */
+int user_prepare(struct deploy *d, struct err **e);
+int user_own_dir(const struct deploy *d, const char *path, struct err **e); /* one that was just made */
+/* What was made on the way to data/APP/shared/NAME. data: the open data/APP. */
+void user_own_shared(const struct deploy *d, int data, const char *name);
+/* Before the old release is started again: undoes what a deployment that did not end changed. */
+int user_restore(struct deploy *d, struct err **e);
+int user_record(struct deploy *d, struct err **e);
+int undo_build(struct deploy *d, struct err **e);
+
 /* instances.c */
 int instances_start(struct deploy *d, bool parallel,
 		    struct err **e); /* of parallel, or of the other services */
@@ -156,6 +170,8 @@ int step_stage(struct deploy *d, struct err **e);
 int step_load(struct deploy *d, struct err **e);
 int step_start(struct deploy *d, struct err **e);
 int undo_start(struct deploy *d, struct err **e);
+/* Old generations that still finish requests are ended. */
+int end_retiring(struct deploy *d, struct err **e);
 int step_check(struct deploy *d, struct err **e);
 int step_switch(struct deploy *d, struct err **e);
 int undo_switch(struct deploy *d, struct err **e);

@@ -12,7 +12,7 @@
 
 static const struct step deploy_steps[] = {
 	{ "fetch", step_fetch, undo_fetch },    { "plan", step_plan, NULL },
-	{ "build", step_build, NULL },          { "stage", step_stage, NULL },
+	{ "build", step_build, undo_build },    { "stage", step_stage, NULL },
 	{ "start", step_start, undo_start },    { "check", step_check, NULL },
 	{ "switch", step_switch, undo_switch }, { "record", step_record, NULL },
 	{ "retire", step_retire, NULL },        { NULL },

@@ -162,10 +162,10 @@ static int start_old(struct deploy *d, const struct plan_service *s, unsigned or
 
 int instances_start_old(struct deploy *d, struct err **e)
 {
-	int r;
+	int r = user_restore(d, e);
 
-	if (!d->has_old || !d->row.from_deployment || d->app.is_stopped)
-		return 0;
+	if (r < 0 || !d->has_old || !d->row.from_deployment || d->app.is_stopped)
+		return r;
 	r = shared_mend_old(d, e);
 	for (size_t i = 0; r >= 0 && i < d->old_plan.n_services; i++) {
 		const struct plan_service *s = &d->old_plan.services[i];

@@ -59,6 +59,9 @@ int deploy_load(struct deploy *d, const char *root, int64_t id, struct err **e)
 	}
 	if (r < 0)
 		return r;
+	r = store_user_get(&d->store, d->row.app, &d->user, e);
+	if (r < 0)
+		return r;
 	if (str_eq(d->row.state,
 		   "queued")) { /* what lives now counts, not what lived when it was asked for */
 		d->row.from_version = d->app.live_version;

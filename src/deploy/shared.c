@@ -105,6 +105,8 @@ static int link_one(struct deploy *d, int data, int src, bool is_fresh, const ch
 
 	if (r >= 0)
 		r = link_spot(d, data, &at, is_fresh, name, e);
+	if (r >= 0)
+		user_own_shared(d, data, name);
 	return r < 0 ? err_wrap(e, r, "sharing '%s' between releases", name) : 0;
 }
 

@@ -76,6 +76,33 @@ static const char *check_cgroup(const char *s)
 		       : "an absolute directory such as \"/sys/fs/cgroup/slipway\", or \"none\"";
 }
 
+/* Below 1000 are the system's own users, from 2^31 on those that programs mistake for negative. */
+static bool read_range(const char *s, unsigned *first, unsigned *last)
+{
+	const char *dash = s ? strchr(s, '-') : NULL;
+	_cleanup_(freep) char *from = dash ? xstrndup(s, (size_t) (dash - s)) : NULL;
+	long a, b;
+
+	if (!dash || !str_to_long(from, 1000, INT32_MAX, &a) || !str_to_long(dash + 1, a, INT32_MAX, &b))
+		return false;
+	*first = (unsigned) a;
+	*last = (unsigned) b;
+	return true;
+}
+
+bool host_users(const struct host *h, unsigned *first, unsigned *last)
+{
+	return read_range(h->users, first, last);
+}
+
+static const char *check_users(const char *s)
+{
+	unsigned first, last;
+
+	return read_range(s, &first, &last) ? NULL
+					    : "a range of user ids from 1000 on, such as \"20000-29999\"";
+}
+
 static const char *check_path(const char *s)
 {
 	return *s == '/' ? NULL : "absolute directories with ':' between them";
@@ -97,6 +124,7 @@ static const char *check_socket(const char *s)
 static const struct key keys[] = {
 	{ "build", "path", KEY_TEXT, AT(tool_path), .check = check_path },
 	{ "instances", "cgroup", KEY_TEXT, AT(cgroup), .check = check_cgroup },
+	{ "instances", "users", KEY_TEXT, AT(users), .check = check_users },
 	{ "nginx", "helper", KEY_TEXT, AT(nginx_helper), .check = check_socket },
 	{ "nginx", "http_port", KEY_NUMBER, AT(http_port), 1, 65535 },
 	{ "nginx", "https_port", KEY_NUMBER, AT(https_port), 1, 65535 },
@@ -397,6 +425,7 @@ void host_done(struct host *h)
 	free(h->sandbox_level);
 	free(h->sandbox_read);
 	free(h->cgroup);
+	free(h->users);
 	env_done(&h->defaults);
 	*h = (struct host){ 0 };
 }

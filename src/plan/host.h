@@ -26,10 +26,14 @@ struct host {
 		landlock_abi; /* [sandbox] landlock_abi: the newest version to use; default 0: the kernel's */
 	char *tool_path; /* [build] path: where programs are looked for; default: PATH, extended as in Piku */
 	char *cgroup; /* [instances] cgroup: the tree to make groups in, or "none"; NULL: that of slipwayd */
+	char *users;  /* [instances] users: "20000-29999", of apps when slipwayd is root; NULL: apps run as
+			 slipwayd does */
 	struct env defaults; /* [defaults]: settings below every app's own */
 };
 
 /* Reads ROOT/config.toml; a missing file gives the defaults. Unknown keys and wrong types are refused, all of
  * them at once, with line and column. */
 int host_read(struct host *ret, const char *root, struct err **e);
+/* [instances] users as numbers; false: not set. */
+bool host_users(const struct host *h, unsigned *first, unsigned *last);
 void host_done(struct host *h);

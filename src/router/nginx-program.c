@@ -67,6 +67,13 @@ static int find_user(struct nginx_facts *f, const struct host *host, struct err 
 	return 0;
 }
 
+gid_t router_group(const struct host *host)
+{
+	const struct passwd *pw = getpwnam(host->nginx_user ? host->nginx_user : "www-data");
+
+	return pw ? pw->pw_gid : 0;
+}
+
 int nginx_facts_find(struct nginx_facts *ret, const struct host *host, struct err **e)
 {
 	_cleanup_(freep) char *text = NULL;

@@ -51,6 +51,9 @@ struct router_ops {
 const struct router_ops *router_find(
 	const char *name); /* NULL: no such router; "none" is one that does nothing */
 void router_old_done(struct router_old *o);
+/* The group of the web server's workers, which read what is served as files; 0: there is none, or it is
+ * root's. */
+gid_t router_group(const struct host *host);
 
 /*
  * The private nginx: the main configuration (run/nginx.conf) and the command that runs it in the foreground,

@@ -120,6 +120,7 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 		strv_push(envp, xstrdup("PATH=/usr/local/bin:/usr/bin:/bin"));
 	sandbox_copy(&box, &l->spec->sandbox);
 	box.level = sandbox_in_force(&box, NULL);
+	box.uid = l->uid;
 	box.ends_with_us = !has_cwd; /* a step of a deployment must not go on when that was killed */
 	add_strv(&box.read, &l->read);
 	add_strv(&box.write, &l->write);
@@ -128,7 +129,7 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 		limits_prefix(l->limits, &l->means, argv);
 	is_limited = argv->n > 0;
 	n = argv->n;
-	if (box.level & SANDBOX_BOTH || is_limited)
+	if (box.level & SANDBOX_BOTH || is_limited || l->uid)
 		hold_back(envp, &held);
 	sandbox_prefix(&box, cwd, program, &held, argv);
 	is_boxed = argv->n > n;
@@ -151,6 +152,7 @@ void launch_limit(struct launch *l, const char *root, const struct limits *limit
 	l->limits = limits;
 	for (enum limit i = 0; i < LIMIT_COUNT; i++)
 		l->means.cgroup[i] = tree.has[i];
+	l->means.has_own_user = l->uid != 0;
 }
 
 void launch_compose(const struct launch *l, struct strv *argv, struct strv *envp)
@@ -235,7 +237,7 @@ static void add_assigned(struct env *extra, char **argv, long version, long port
 	env_setf(extra, "SLIPWAY_RELEASE", "slipway", "v%ld", version);
 }
 
-static int become(char **argv, long version, long port, struct err **e)
+static int become(char **argv, long version, long port, long uid, struct err **e)
 {
 	_cleanup_(spec_done) struct spec spec = { 0 };
 	_cleanup_(env_done) struct env extra = { 0 };
@@ -252,6 +254,7 @@ static int become(char **argv, long version, long port, struct err **e)
 		ignore_stop_signals();
 	struct launch launch = { .spec = &spec, .command = service->command, .extra = extra };
 
+	launch.uid = (uid_t) uid;
 	launch_limit(&launch, argv[0], &service->limits);
 	return launch_exec(&launch, e);
 }
@@ -266,15 +269,16 @@ static void report(struct err *e)
 int launch_instance(char **argv, struct err **e)
 {
 	_cleanup_(freep) char *fifo = NULL;
-	long version, ordinal, port;
+	long version, ordinal, port, uid;
 	size_t n = 0;
 
 	while (argv[n])
 		n++;
-	if (n != 6 || !str_to_long(argv[2], 1, LONG_MAX, &version) ||
-	    !str_to_long(argv[4], 1, INT_MAX, &ordinal) || !str_to_long(argv[5], 0, 65535, &port))
+	if (n != 7 || !str_to_long(argv[2], 1, LONG_MAX, &version) ||
+	    !str_to_long(argv[4], 1, INT_MAX, &ordinal) || !str_to_long(argv[5], 0, 65535, &port) ||
+	    !str_to_long(argv[6], 0, INT_MAX, &uid))
 		return err_set(e, ERR_USAGE,
-			       "usage: slipwayd instance ROOT APP VERSION SERVICE ORDINAL PORT");
+			       "usage: slipwayd instance ROOT APP VERSION SERVICE ORDINAL PORT UID");
 	fifo = root_fifo(argv[0], argv[1], argv[3], (unsigned) ordinal);
 	int r = open_log(fifo, e);
 
@@ -284,7 +288,7 @@ int launch_instance(char **argv, struct err **e)
 		return 0;
 	_cleanup_(err_freep) struct err *why = NULL;
 
-	r = become(argv, version, port, &why);
+	r = become(argv, version, port, uid, &why);
 	report(why);
 	return r == -ENOENT || r == ERR_NOT_FOUND ? 127 : 126;
 }

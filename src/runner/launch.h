@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/limit.h"
@@ -17,6 +18,7 @@ struct launch {
 	const char *cwd;             /* NULL: the spec's */
 	struct env extra;            /* PORT, PROC_TYPE ...: wins over the spec's environment */
 	struct strv write, read;     /* shown besides what the spec shows (a build's deps/HASH and cache) */
+	uid_t uid;                   /* whom it runs as, with the group of the same number; 0: us */
 	const struct limits *limits; /* NULL: none */
 	struct limit_means means;    /* what of them somebody else sees to */
 };
@@ -36,8 +38,8 @@ int launch_exec(const struct launch *l, struct err **e);
 bool launch_gate(void);
 
 /*
- * `slipwayd instance ROOT APP VERSION SERVICE ORDINAL PORT` (argv begins at ROOT): opens the log FIFO for 1
- * and 2, sets what is inherited, waits at the gate and becomes the service's command. Only the supervisor
+ * `slipwayd instance ROOT APP VERSION SERVICE ORDINAL PORT UID` (argv begins at ROOT): opens the log FIFO for
+ * 1 and 2, sets what is inherited, waits at the gate and becomes the service's command. Only the supervisor
  * starts it. Returns an exit status; why has then been written to the instance's log.
  */
 int launch_instance(char **argv, struct err **e);

@@ -125,6 +125,12 @@ static const char *const migrations[] = {
 	" outcome TEXT NOT NULL) STRICT;"
 	"CREATE INDEX run_service ON run(app, service, id);"
 	"CREATE UNIQUE INDEX run_time ON run(app, service, scheduled_for_s) WHERE scheduled_for_s > 0;",
+	/* users of apps; they outlive their app, as its data does */
+	"CREATE TABLE app_user ("
+	" uid INTEGER NOT NULL PRIMARY KEY,"
+	" app TEXT NOT NULL UNIQUE,"
+	" active INTEGER NOT NULL,"
+	" before INTEGER NOT NULL) STRICT;",
 };
 
 static int read_version(struct store *st, int *ret, struct err **e)

@@ -50,10 +50,12 @@ static void every_key(void **state UNUSED)
 		"[nginx]\nprivate = true\nuser = \"www-data\"\nhttp_port = 8080\nhttps_port = 8443\n"
 		"listen_ipv4 = \"127.0.0.1\"\nlisten_ipv6 = \"\"\n"
 		"[ports]\nfirst = 3000\nlast = 3100\n[releases]\nkeep = 0\n"
-		"[build]\npath = \"/a:/b\"\n[instances]\ncgroup = \"none\"\n[defaults]\nTZ = "
+		"[build]\npath = \"/a:/b\"\n[instances]\ncgroup = \"none\"\nusers = "
+		"\"2000-2999\"\n[defaults]\nTZ = "
 		"\"UTC\"\nWORKERS = 4\nDEBUG = false\n";
 	_cleanup_(host_done) struct host h = { 0 };
 	_cleanup_(err_freep) struct err *e = NULL;
+	unsigned first = 0, last = 0;
 
 	assert_int_equal(read_text(text, &h, &e), 0);
 	assert_string_equal(h.default_domain, "localhost");
@@ -69,16 +71,26 @@ static void every_key(void **state UNUSED)
 	assert_int_equal(h.keep_releases, 0);
 	assert_string_equal(h.tool_path, "/a:/b");
 	assert_string_equal(h.cgroup, "none");
+	assert_true(host_users(&h, &first, &last));
+	assert_int_equal(first, 2000);
+	assert_int_equal(last, 2999);
 	assert_string_equal(env_get(&h.defaults, "TZ"), "UTC");
 	assert_string_equal(env_get(&h.defaults, "WORKERS"), "4");
 	assert_string_equal(env_get(&h.defaults, "DEBUG"), "false");
-	assert_string_equal(env_origin(&h.defaults, "TZ"), "config.toml:21");
+	assert_string_equal(env_origin(&h.defaults, "TZ"), "config.toml:22");
 }
 
 static const struct row {
 	const char *name, *text;
 	const char *says[4]; /* in this order */
 } rows[] = {
+	{ "users of the system",
+	  "[instances]\nusers = \"100-2000\"\n",
+	  { "config.toml:2:1: [instances] users is \"100-2000\"; expected a range of user ids from 1000 "
+	    "on" } },
+	{ "users the wrong way round",
+	  "[instances]\nusers = \"3000-2000\"\n",
+	  { "expected a range of user ids" } },
 	{ "no TOML", "[nginx\n", { "config.toml:1:" } },
 	{ "an unknown key",
 	  "[releases]\n  kepe = 3\n",

@@ -15,6 +15,7 @@
 #include "store/port.h"
 #include "store/release.h"
 #include "store/run.h"
+#include "store/user.h"
 
 struct fixture {
 	char *dir, *path;
@@ -401,6 +402,51 @@ static void keeps_runs(void **state)
 	run_rows_free(rows, n);
 }
 
+static bool is_odd(unsigned uid)
+{
+	return uid % 2;
+}
+
+static bool is_kept(const char *app, void *ctx)
+{
+	return str_eq(app, ctx);
+}
+
+static void gives_users(void **state)
+{
+	struct fixture *f = *state;
+	const struct user_choice c = { 2000, 2004, is_odd, is_kept, (void *) "kept" };
+	_cleanup_(err_freep) struct err *e = NULL;
+	struct user_row row;
+	int64_t uid = 0;
+
+	assert_int_equal(store_user_get(&f->st, "kept", &row, NULL), 0);
+	assert_int_equal(row.uid, 0);
+	assert_int_equal(row.before, -1);
+	assert_int_equal(store_user_assign(&f->st, "kept", &c, &uid, NULL), 0);
+	assert_int_equal(uid, 2001);
+	assert_int_equal(store_user_assign(&f->st, "gone", &c, &uid, NULL), 0);
+	assert_int_equal(uid, 2003);
+	assert_int_equal(store_user_assign(&f->st, "kept", &c, &uid, NULL), 0);
+	assert_int_equal(uid, 2001); /* for good */
+	assert_int_equal(store_user_set(&f->st, "kept", 2001, 0, NULL), 0);
+	assert_int_equal(store_user_get(&f->st, "kept", &row, NULL), 0);
+	assert_int_equal(row.active, 2001);
+	assert_int_equal(row.before, 0);
+	/* neither is an app of the store: the one that has no files gives its user back */
+	assert_int_equal(store_user_assign(&f->st, "new", &c, &uid, NULL), 0);
+	assert_int_equal(uid, 2003);
+	const struct user_choice all_kept = { 2000, 2003, is_odd, is_kept, (void *) "new" };
+
+	assert_int_equal(store_user_set(&f->st, "new", 2003, -1, NULL), 0);
+	assert_int_equal(store_user_assign(&f->st, "newer", &all_kept, &uid, NULL), 0);
+	assert_int_equal(uid, 2001); /* "kept" has none by now */
+	assert_error(store_user_assign(&f->st, "newest",
+				       &(struct user_choice){ 2001, 2001, is_odd, is_kept, (void *) "newer" },
+				       &uid, &e),
+		     ERR_REFUSED, &e, "no user is left");
+}
+
 static void keeps_schedules(void **state)
 {
 	struct fixture *f = *state;
@@ -428,6 +474,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 		TEST(opens),
 		TEST(refuses_other_schemas),
+		TEST(gives_users),
 		TEST(finds_corruption),
 		TEST(keeps_apps),
 		TEST(numbers_releases_once),
