@@ -6,7 +6,7 @@ bats_require_minimum_version 1.5.0
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=../../scripts/server.bash
 . "$REPO/scripts/server.bash" # wait_until
-WAIT_SECONDS=120
+WAIT_SECONDS=300
 SLIPWAY_BIN=/build/gcc/src # in the hosts
 
 host() { echo "${LAB_PREFIX:?run this file by tests/lab/lab run}-$1"; }
