@@ -23,6 +23,7 @@ static const char usage[] =
 	"HUP reads config.toml again.\n"
 	"\n"
 	"  --root DIR   the root directory (default: $SLIPWAY_ROOT, else ~/.slipway)\n"
+	"  --self-check print version, schema and handover format when it could start here; changes nothing\n"
 	"  --version    print the version\n"
 	"  --help       print this\n";
 
@@ -98,10 +99,12 @@ static int usage_error(struct err **e)
 static int daemon_main(int argc, char **argv, struct err **e)
 {
 	static const struct option options[] = { { "root", required_argument, NULL, 'r' },
+						 { "self-check", no_argument, NULL, 'C' },
 						 { "version", no_argument, NULL, 'V' },
 						 { "help", no_argument, NULL, 'h' },
 						 { 0 } };
 	_cleanup_(freep) char *root = NULL;
+	bool is_check = false;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "r:Vh", options, NULL)) >= 0) {
@@ -109,13 +112,17 @@ static int daemon_main(int argc, char **argv, struct err **e)
 			(void) fputs(c == 'h' ? usage : "slipwayd " VERSION "\n", stdout);
 			return 0;
 		}
-		if (c != 'r' || setenv("SLIPWAY_ROOT", optarg, 1) < 0)
+		if (c == 'C')
+			is_check = true;
+		else if (c != 'r' || setenv("SLIPWAY_ROOT", optarg, 1) < 0)
 			return usage_error(e);
 	}
 	if (argv[optind])
 		return usage_error(e);
 	r = root_find(&root, e);
-	return r < 0 ? r : daemon_run(root, e);
+	if (r < 0)
+		return r;
+	return is_check ? daemon_self_check(root, e) : daemon_run(root, argv, e);
 }
 
 static int run(int argc, char **argv, struct err **e)

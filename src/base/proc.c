@@ -130,7 +130,8 @@ static int spawn(struct proc *p, int pipe_in, struct err **e)
 	if (!p->is_foreground)
 		flags |= POSIX_SPAWN_SETSID;
 	posix_spawnattr_setflags(&attr, flags);
-	int r = posix_spawn(&p->pid, p->argv[0], &fds, &attr, p->argv, p->envp ? p->envp : environ);
+	int r = posix_spawn(&p->pid, p->file ? p->file : p->argv[0], &fds, &attr, p->argv,
+			    p->envp ? p->envp : environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&fds);
 	if (r != 0) {
@@ -273,6 +274,13 @@ unsigned long long proc_start_time(pid_t pid)
 		return 0;
 	strv_split(&fields, tail, " ");
 	return fields.n > 19 ? strtoull(fields.v[19], NULL, 10) : 0;
+}
+
+bool proc_is_child(pid_t pid)
+{
+	_cleanup_(freep) char *tail = stat_tail(pid);
+
+	return tail && *tail && tail[1] == ' ' && strtol(tail + 2, NULL, 10) == getpid();
 }
 
 bool proc_is_alive(pid_t pid, unsigned long long start_time)

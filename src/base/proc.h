@@ -10,6 +10,7 @@
 
 struct proc {              /* the caller fills in the first half, proc_start() the rest */
 	char *const *argv; /* argv[0]: absolute, see find_program() */
+	const char *file;  /* what is executed; NULL: argv[0] */
 	char *const *envp; /* all of it; NULL: ours */
 	const char *cwd;   /* NULL: ours */
 	/* Descriptors for 0, 1, 2; -1: /dev/null for 0, a pipe read by proc_wait() for 1 and 2. */
@@ -47,6 +48,8 @@ int pidfd_of(pid_t pid); /* pidfd_open(2), close-on-exec; -errno */
 /* Field 22 of /proc/PID/stat, clock ticks since boot: tells a process from a later one of the same pid. 0:
  * gone. */
 unsigned long long proc_start_time(pid_t pid);
+/* Is it a child of ours, ended or not? */
+bool proc_is_child(pid_t pid);
 /* Does the process exist and is no zombie? */
 bool proc_is_alive(pid_t pid, unsigned long long start_time);
 /* /proc/sys/kernel/random/boot_id, without the newline; to be freed, "" when it cannot be read. */

@@ -13,6 +13,8 @@
 #include "plan/root.h"
 #include "store/deployment.h"
 
+enum { AGAIN_MAX = 5 };
+
 struct follower {
 	struct cli *cli;
 	int64_t id;
@@ -95,6 +97,25 @@ static void report(const struct follower *f, const json_t *answer)
 		       f->app, str_eq(state, "rolled back") ? "was rolled back" : "failed", text, f->log);
 }
 
+/* Asks again when the daemon is restarted: the deployment goes on. */
+static int ask_and_wait(struct follower *f, const json_t *args, json_t **answer, struct err **e)
+{
+	struct control *c = &f->cli->control;
+
+	for (int tries = 0;; tries++) {
+		_cleanup_(err_freep) struct err *why = NULL;
+		int r = control_send(c, "wait", args, &why);
+
+		if (r >= 0)
+			r = wait_for_end(f, answer, &why);
+		if (r < 0 && c->is_gone && tries < AGAIN_MAX && control_again(c, NULL) >= 0)
+			continue;
+		if (e && !*e)
+			*e = TAKE(why);
+		return r;
+	}
+}
+
 static int follow_log(struct follower *f, struct err **e)
 {
 	_cleanup_(json_releasep) json_t *args = json_object(), *answer = NULL;
@@ -102,9 +123,7 @@ static int follow_log(struct follower *f, struct err **e)
 
 	json_put_num(args, "deployment", f->id);
 	if (r >= 0)
-		r = control_send(&f->cli->control, "wait", args, e);
-	if (r >= 0)
-		r = wait_for_end(f, &answer, e);
+		r = ask_and_wait(f, args, &answer, e);
 	if (r < 0)
 		return err_wrap(
 			e, r,

@@ -34,6 +34,48 @@ static int run_shutdown(struct cli *cli, char **argv UNUSED, struct err **e)
 	return control_call(&cli->control, "shutdown", args, NULL, e);
 }
 
+static int run_reexec(struct cli *cli, struct err **e)
+{
+	_cleanup_(json_releasep) json_t *answer = NULL;
+	int r = control_call(&cli->control, "reexec", NULL, &answer, e);
+
+	if (r < 0)
+		return r;
+	if (cli->is_json)
+		json_print(answer);
+	else
+		(void) printf("slipwayd %s has become %s; its pid is still %lld, and all goes on.\n",
+			      json_text(answer, "from"), json_text(answer, "version"),
+			      (long long) json_num(answer, "pid", 0));
+	return 0;
+}
+
+static int run_daemon(struct cli *cli, char **argv, struct err **e)
+{
+	if (str_eq(argv[0], "reexec"))
+		return run_reexec(cli, e);
+	if (str_eq(argv[0], "reload"))
+		return control_call(&cli->control, "reload", NULL, NULL, e);
+	return err_set(e, ERR_USAGE, "unknown word '%s'; expected reexec or reload", argv[0]);
+}
+
+const struct command cmd_daemon = {
+	.words = "daemon",
+	.args = "reexec|reload",
+	.summary = "let slipwayd become the version that is installed now, or read config.toml again",
+	.details = "reexec: the slipwayd that lies at the running one's path takes its place, in the same "
+		   "process. "
+		   "It is asked first\n"
+		   "whether it can; when it cannot, nothing changes and the exit status is 4. Instances, "
+		   "deployments, connections and\n"
+		   "requests that wait go on.",
+	.group = "Host",
+	.min_args = 1,
+	.max_args = 1,
+	.needs = NEEDS_DAEMON | CLI_LOCAL | CLI_JSON,
+	.run = run_daemon,
+};
+
 const struct command cmd_version = {
 	.words = "version",
 	.args = "",

@@ -39,6 +39,7 @@
 	X(disk)                                                                                              \
 	X(cleanup)                                                                                           \
 	X(doctor)                                                                                            \
+	X(daemon)                                                                                            \
 	X(shutdown)                                                                                          \
 	X(completion)                                                                                        \
 	X(version)                                                                                           \

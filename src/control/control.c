@@ -9,14 +9,18 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/str.h"
 
 enum { LINE_MAX_BYTES = 1 << 20, UNIT_MAX = 1 << 16 };
 
+enum { PATIENCE_MS = 5000, PAUSE_MS = 20, TRIES_MAX = 5 };
+
 struct control_buffer {
 	struct strb in;
+	char *path; /* of the socket */
 };
 
 static char *dir_of(const char *path)
@@ -89,6 +93,7 @@ int control_open(struct control *ret, const char *socket_path, struct err **e)
 				 .token = TAKE(token),
 				 .buffer = xcalloc(1, sizeof *ret->buffer) };
 	ret->buffer->in = STRB(LINE_MAX_BYTES);
+	ret->buffer->path = xstrdup(socket_path);
 	return 0;
 }
 
@@ -98,13 +103,39 @@ void control_close(struct control *c)
 		return; /* never opened */
 	(void) close(c->fd);
 	strb_done(&c->buffer->in);
+	free(c->buffer->path);
 	free(c->buffer);
 	free(c->token);
 	*c = (struct control){ .fd = -1 };
 }
 
-static int gone(struct err **e)
+int control_again(struct control *c, struct err **e)
 {
+	_cleanup_(freep) char *path = xstrdup(c->buffer->path);
+	int64_t until = monotonic_ms() + PATIENCE_MS;
+
+	for (;;) {
+		_cleanup_(err_freep) struct err *why = NULL;
+		struct control fresh = { .fd = -1 };
+		int r = control_open(&fresh, path, &why);
+
+		if (r >= 0) {
+			control_close(c);
+			*c = fresh;
+			return 0;
+		}
+		if (r != ERR_MISSING || monotonic_ms() >= until) {
+			if (e && !*e)
+				*e = TAKE(why);
+			return r;
+		}
+		(void) poll(NULL, 0, PAUSE_MS);
+	}
+}
+
+static int gone(struct control *c, struct err **e)
+{
+	c->is_gone = true;
 	return err_set(e, ERR_MISSING, "slipwayd closed the connection: it ends or is being restarted");
 }
 
@@ -131,7 +162,7 @@ int control_send(struct control *c, const char *op, const json_t *args, struct e
 			continue;
 		if (n < 0) {
 			strb_done(&line);
-			return gone(e);
+			return gone(c, e);
 		}
 		sent += (size_t) n;
 	}
@@ -194,18 +225,37 @@ int control_receive(struct control *c, bool wait, json_t **ret, struct err **e)
 		if (n < 0 && errno == EAGAIN)
 			return 0;
 		if (n <= 0)
-			return gone(e);
+			return gone(c, e);
 		if (strb_add(&c->buffer->in, buf, (size_t) n) < 0)
 			return err_set(e, -E2BIG, "slipwayd's answer is larger than 1 MiB");
 	}
 	return r;
 }
 
+static bool may_be_repeated(const char *op)
+{
+	static const char *const once[] = { "deploy", "run-now", "shutdown", "reexec" };
+
+	for (size_t i = 0; i < COUNT(once); i++)
+		if (str_eq(op, once[i]))
+			return false;
+	return true;
+}
+
 int control_call(struct control *c, const char *op, const json_t *args, json_t **ret, struct err **e)
 {
-	int r = control_send(c, op, args, e);
+	for (int tries = 0;; tries++) {
+		_cleanup_(err_freep) struct err *why = NULL;
+		int r = control_send(c, op, args, &why);
 
-	if (r >= 0)
-		r = control_receive(c, true, ret, e);
-	return r < 0 ? r : 0;
+		if (r >= 0)
+			r = control_receive(c, true, ret, &why);
+		if (r >= 0)
+			return 0;
+		if (c->is_gone && tries < TRIES_MAX && may_be_repeated(op) && control_again(c, NULL) >= 0)
+			continue;
+		if (e && !*e)
+			*e = TAKE(why);
+		return r;
+	}
 }

@@ -1,5 +1,6 @@
 /* What the daemon before left running goes on; what should run and does not is started; what is left over
  * ends. */
+#include "base/json.h"
 #include "base/log.h"
 #include "daemon/daemon-internal.h"
 #include "store/app.h"
@@ -76,6 +77,44 @@ static int take(struct daemon *d, struct instance_row *row, bool is_wanted)
 	return r >= 0;
 }
 
+/* ---- over a re-exec ---- */
+
+json_t *supervisor_hand_over(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (const struct instance *i = d->instances; i; i = i->next)
+		(void) json_array_append_new(list, instance_hand_over(i));
+	return list;
+}
+
+/* What the daemon before in this process knew of it; NULL: nothing. */
+static const json_t *find_handed_over(const struct daemon *d, const struct instance_row *row)
+{
+	const json_t *at;
+	size_t k;
+
+	json_array_foreach(json_object_get(d->handover, "instances"), k,
+			   at) if (json_num(at, "deployment", 0) == row->deployment &&
+				   json_num(at, "ordinal", 0) == row->ordinal &&
+				   str_eq(json_text(at, "service"), row->service)) return at;
+	return NULL;
+}
+
+static bool resume(struct daemon *d, struct instance_row *row)
+{
+	const json_t *was = find_handed_over(d, row);
+
+	if (!was)
+		return false;
+	struct instance *i = instance_new(d);
+
+	i->row = *row;
+	*row = (struct instance_row){ 0 };
+	instance_resume(i, was);
+	return true;
+}
+
 int supervisor_adopt(struct daemon *d, struct err **e)
 {
 	_cleanup_(freep) int64_t *owned = NULL;
@@ -89,9 +128,9 @@ int supervisor_adopt(struct daemon *d, struct err **e)
 	if (r >= 0)
 		r = store_instance_list(&d->store, NULL, &rows, &n, e);
 	for (size_t i = 0; r >= 0 && i < n; i++)
-		adopted +=
-			take(d, &rows[i],
-			     rows[i].run ? app_runs(d, rows[i].app) : is_owned(&owners, rows[i].deployment));
+		adopted += resume(d, &rows[i]) || take(d, &rows[i],
+						       rows[i].run ? app_runs(d, rows[i].app)
+								   : is_owned(&owners, rows[i].deployment));
 	instance_rows_free(rows, n);
 	if (r >= 0 && n > 0)
 		log_info("instances on record", F("all", (int64_t) n), F("adopted", adopted));

@@ -78,6 +78,7 @@ int child_start(struct child *c, sd_event *loop, const struct child_spawn *how, 
 	_cleanup_(closep) int out = open_log(how, e);
 	struct proc p = PROC(how->argv);
 
+	p.file = how->file;
 	if (out < 0)
 		return out;
 	if (how->is_gated && pipe2(gate, O_CLOEXEC) < 0)
@@ -95,12 +96,17 @@ int child_start(struct child *c, sd_event *loop, const struct child_spawn *how, 
 	return watch(c, loop, e);
 }
 
+static bool is_there(pid_t pid, unsigned long long start)
+{
+	return proc_is_alive(pid, start) || (start && proc_start_time(pid) == start && proc_is_child(pid));
+}
+
 int child_adopt(struct child *c, sd_event *loop, pid_t pid, unsigned long long start, struct err **e)
 {
 	_cleanup_(closep) int fd = pidfd_of(pid);
 
 	/* looked at after it was opened: the descriptor is of the process that is compared */
-	if (fd < 0 || !proc_is_alive(pid, start))
+	if (fd < 0 || !is_there(pid, start))
 		return -ESRCH;
 	c->pid = pid;
 	c->start = start;

@@ -22,14 +22,16 @@ struct child {
 
 struct child_spawn {
 	char *const *argv;
-	const char *log; /* file that gets standard output and error, appended; NULL: /dev/null */
+	const char *file; /* what is executed; NULL: argv[0] */
+	const char *log;  /* file that gets standard output and error, appended; NULL: /dev/null */
 	mode_t log_mode;
 	bool is_gated; /* held at launch_gate() until child_release() */
 };
 
 /* Starts a process in a session of its own and watches it. on_end and ctx are set by the caller. */
 int child_start(struct child *c, sd_event *loop, const struct child_spawn *how, struct err **e);
-/* Watches one that runs already. -ESRCH: it does not any more (or another process has its pid). */
+/* Watches one that runs already, or a child of ours that has ended and was not reaped (after a re-exec).
+ * -ESRCH: neither (or another process has its pid). */
 int child_adopt(struct child *c, sd_event *loop, pid_t pid, unsigned long long start, struct err **e);
 void child_release(struct child *c); /* opens its gate */
 /* Stops watching; the process goes on. One whose gate is closed ends. */

@@ -23,12 +23,16 @@ struct kept {
 	sd_event_source *timer; /* until its next start */
 	unsigned exits;         /* in a row */
 	int64_t began_ms;       /* monotonic */
-	bool is_stopping;
+	bool is_stopping, is_outdated;
 };
 
 struct daemon {
 	const char *root;
-	char *self; /* the path of this executable */
+	char *self;        /* the path this executable was started by */
+	char *const *argv; /* of main() */
+	int lock;          /* the descriptor that holds run/slipwayd.lock */
+	json_t *handover;  /* of the daemon before in this process, while that is taken up; NULL: none */
+	struct reexec *reexec;
 	char *boot; /* boot_id() */
 	int64_t started_at_s;
 	unsigned first_pause_ms;                    /* before the first restart of what crashed */
@@ -129,6 +133,9 @@ void instance_stop(struct instance *i); /* may free i when nothing runs */
 /* Tries again at the next batch (start_event): for many at once. */
 void instance_start_later(struct instance *i);
 void instance_free(struct instance *i); /* the process goes on */
+/* What is known of it beyond its row, and going on with that after a re-exec. */
+json_t *instance_hand_over(const struct instance *i);
+void instance_resume(struct instance *i, const json_t *was);
 
 /* Asks them to go away; how many. */
 int supervisor_stop(struct daemon *d, const struct filter *f);
@@ -144,6 +151,7 @@ json_t *supervisor_list(struct daemon *d, const char *app);
 int supervisor_running(const struct daemon *d);
 /* Continues what the daemon before left (adopt.c). */
 int supervisor_adopt(struct daemon *d, struct err **e);
+json_t *supervisor_hand_over(const struct daemon *d);
 void supervisor_done(struct daemon *d);
 
 /* ---- record.c ---- */
@@ -171,6 +179,9 @@ void keeper_stop(struct daemon *d); /* calls daemon_end_step() when it has gone 
 /* Starts, adopts, reloads or stops the private nginx, as the settings say. */
 void router_apply(struct daemon *d, bool is_reload);
 void router_stop(struct daemon *d); /* the same */
+json_t *kept_hand_over(const struct kept *k);
+/* Watches the process of the daemon before in this process. false: there is none. */
+bool kept_resume(struct daemon *d, struct kept *k, const char *key);
 void kept_done(struct kept *k);
 
 /* ---- deployments.c ---- */
@@ -193,7 +204,14 @@ void sweep_repositories(struct daemon *d); /* at its start */
 int op_retire(struct daemon *d, struct request *rq, struct err **e);
 int op_retire_now(struct daemon *d, struct request *rq, struct err **e);
 void retire_forget(struct daemon *d, const char *app);
+json_t *retires_hand_over(const struct daemon *d);
+void retires_resume(struct daemon *d);
 void retires_done(struct daemon *d);
+
+/* ---- reexec.c ---- */
+
+int op_reexec(struct daemon *d, struct request *rq, struct err **e);
+void reexec_done(struct daemon *d);
 
 /* ---- daemon.c ---- */
 
@@ -208,6 +226,11 @@ int daemon_spawn_self(struct daemon *d, struct child *c, const struct child_spaw
 		      const char *const *args, struct err **e);
 void daemon_event(struct daemon *d, const char *app, const char *what, const char *detail,
 		  const char *result);
+/* When the timer is due, monotonic; 0: it is not set. */
+int64_t timer_due_ms(sd_event_source *s);
+/* The same from a time that may have passed. */
+void timer_set_at(struct daemon *d, sd_event_source **s, int64_t due_ms, sd_event_time_handler_t fn,
+		  void *ctx);
 /* (Re)arms a one-shot timer in *s. */
 void timer_set(struct daemon *d, sd_event_source **s, uint64_t in_ms, sd_event_time_handler_t fn, void *ctx);
 /* Logs what went wrong where nobody is left to tell, and releases it. */

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/handover.h"
 #include "daemon/server.h"
 #include "plan/root.h"
 #include "store/event.h"
@@ -48,6 +49,35 @@ void timer_set(struct daemon *d, sd_event_source **s, uint64_t in_ms, sd_event_t
 		log_error("a timer could not be set", F("error", strerror(-r)));
 }
 
+void timer_set_at(struct daemon *d, sd_event_source **s, int64_t due_ms, sd_event_time_handler_t fn,
+		  void *ctx)
+{
+	int64_t left = due_ms - monotonic_ms();
+
+	timer_set(d, s, left > 0 ? (uint64_t) left : 0, fn, ctx);
+}
+
+int64_t timer_due_ms(sd_event_source *s)
+{
+	uint64_t us = 0;
+	int is_on = SD_EVENT_OFF;
+
+	if (!s || sd_event_source_get_enabled(s, &is_on) < 0 || is_on == SD_EVENT_OFF)
+		return 0;
+	return sd_event_source_get_time(s, &us) < 0 ? 0 : (int64_t) (us / 1000);
+}
+
+/* Once another file lies at our path, an upgrade is under way, and until the re-exec all goes on as this
+ * version: what was started by now and what the store looks like belong together. */
+static const char *running_file(const struct daemon *d)
+{
+	struct stat ours, at;
+	bool is_same = stat("/proc/self/exe", &ours) == 0 && stat(d->self, &at) == 0 &&
+		       ours.st_dev == at.st_dev && ours.st_ino == at.st_ino;
+
+	return is_same ? d->self : "/proc/self/exe";
+}
+
 int daemon_spawn_self(struct daemon *d, struct child *c, const struct child_spawn *how,
 		      const char *const *args, struct err **e)
 {
@@ -57,6 +87,7 @@ int daemon_spawn_self(struct daemon *d, struct child *c, const struct child_spaw
 	STRV_ADD(&argv, d->self);
 	strv_add(&argv, args);
 	full.argv = argv.v;
+	full.file = running_file(d);
 	return child_start(c, d->loop, &full, e);
 }
 
@@ -178,10 +209,16 @@ static unsigned first_pause_ms(void)
 	return text && str_to_long(text, 1, 300000, &ms) ? (unsigned) ms : DEFAULT_PAUSE_MS;
 }
 
-static char *self_path(void)
+/* As it was called, so that a link which is pointed to another version is followed, when that is us. */
+static char *self_path(const char *called)
 {
 	char *path = realpath("/proc/self/exe", NULL);
+	_cleanup_(freep) char *real = *called == '/' ? realpath(called, NULL) : NULL;
 
+	if (path && str_eq(path, real)) {
+		free(path);
+		path = xstrdup(called);
+	}
 	return path ? path : xstrdup("/proc/self/exe");
 }
 
@@ -202,7 +239,7 @@ static int prepare(struct daemon *d, struct err **e)
 
 	crash_role(d->root, "daemon");
 	d->started_at_s = now_s();
-	d->self = self_path();
+	d->self = self_path(d->argv[0]);
 	d->boot = boot_id();
 	sandbox_tell_children(r >= 0 ? d->host.tool_path : NULL);
 	d->first_pause_ms = first_pause_ms();
@@ -227,6 +264,7 @@ static int take_up(struct daemon *d, struct err **e)
 	crash_point("daemon.begin");
 	confine_begin(d);
 	keeper_watch(d);
+	retires_resume(d);
 	r = supervisor_adopt(d, e);
 	crash_point("daemon.adopted");
 	if (r < 0)
@@ -237,13 +275,20 @@ static int take_up(struct daemon *d, struct err **e)
 		return r;
 	router_apply(d, false);
 	r = server_open(d, e); /* deployments that are repaired need it */
-	if (r >= 0)
+	if (r >= 0 && !d->handover)
 		sweep_repositories(d);
-	return r < 0 ? r : deployments_adopt(d, e);
+	if (r >= 0)
+		r = deployments_adopt(d, e);
+	if (r >= 0 && d->handover)
+		server_resume(d);
+	json_decref(d->handover);
+	d->handover = NULL;
+	return r;
 }
 
 static void daemon_done(struct daemon *d)
 {
+	reexec_done(d);
 	retires_done(d);
 	deployments_done(d);
 	scheduler_done(d);
@@ -258,6 +303,8 @@ static void daemon_done(struct daemon *d)
 	cgroup_tree_done(&d->cgroups);
 	free(d->self);
 	free(d->boot);
+	json_decref(d->handover);
+	closep(&d->lock);
 }
 
 static int run(struct daemon *d, struct err **e)
@@ -276,10 +323,9 @@ static int run(struct daemon *d, struct err **e)
 	return r < 0 ? err_set(e, r, "the event loop: %s", strerror(-r)) : 0;
 }
 
-int daemon_run(const char *root, struct err **e)
+int daemon_run(const char *root, char *const *argv, struct err **e)
 {
-	_cleanup_(closep) int lock_fd = -1;
-	_cleanup_(daemon_done) struct daemon d = { .root = root };
+	_cleanup_(daemon_done) struct daemon d = { .root = root, .argv = argv, .lock = -1 };
 	int r;
 
 	(void) mallopt(M_ARENA_MAX, 1);
@@ -289,8 +335,9 @@ int daemon_run(const char *root, struct err **e)
 	r = root_make(root, NULL, e);
 	if (r < 0)
 		return r;
-	lock_fd = lock(root, e);
-	if (lock_fd < 0)
-		return lock_fd;
-	return run(&d, e);
+	d.handover = handover_take();
+	d.lock = d.handover ? handover_fd(d.handover, "lock") : -1;
+	if (d.lock < 0)
+		d.lock = lock(root, e);
+	return d.lock < 0 ? d.lock : run(&d, e);
 }

@@ -470,7 +470,7 @@ int deployments_adopt(struct daemon *d, struct err **e)
 	size_t n = 0;
 	int r = adopt_running(d, e);
 
-	if (r >= 0)
+	if (r >= 0 && !d->handover) /* over a re-exec the hook is still about to ask */
 		r = store_app_list(&d->store, &apps, &n, e);
 	for (size_t i = 0; r >= 0 && i < n; i++)
 		r = apps[i].is_held ? 0 : add_pushed(d, apps[i].name, e);

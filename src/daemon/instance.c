@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/crash-point.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/problem.h"
 #include "daemon/daemon-internal.h"
@@ -459,4 +460,77 @@ static void on_end(struct child *c, int status)
 	}
 	group_signal(i->group, i->group_start, SIGKILL);
 	has_crashed(i, status);
+}
+
+/* ---- over a re-exec ---- */
+
+static const char *const state_names[] = {
+	[INSTANCE_WAITING] = "waiting", [INSTANCE_RUNNING] = "running", [INSTANCE_STOPPING] = "stopping"
+};
+static const char *const outcomes[] = { "timed out", "stopped" };
+
+json_t *instance_hand_over(const struct instance *i)
+{
+	json_t *j = json_object();
+
+	json_put_num(j, "deployment", i->row.deployment);
+	json_put_text(j, "service", i->row.service);
+	json_put_num(j, "ordinal", i->row.ordinal);
+	json_put_text(j, "state", state_names[i->state]);
+	json_put_num(j, "exits", i->exits);
+	json_put_num(j, "began_ms", i->began_ms);
+	json_put_num(j, "kill_at_ms", i->kill_at_ms);
+	json_put_num(j, "next_start_s", i->next_start_s);
+	json_put_num(j, "due_ms", timer_due_ms(i->timer));
+	json_put_num(j, "group", i->group);
+	json_put_num(j, "group_start", (int64_t) i->group_start);
+	json_put_text(j, "outcome", i->outcome);
+	json_put_flag(j, "is_recorded", i->is_recorded);
+	return j;
+}
+
+/* Its process; one that ended meanwhile and is our child still tells its exit status. */
+static bool resume_process(struct instance *i)
+{
+	return i->row.pid > 0 &&
+	       child_adopt(&i->child, i->d->loop, (pid_t) i->row.pid, i->row.pid_start, NULL) >= 0;
+}
+
+static void resume_running(struct instance *i)
+{
+	i->state = INSTANCE_RUNNING;
+	if (resume_process(i)) {
+		is_running(i);
+		set_timeout(i);
+	} else {
+		on_end(&i->child, -1);
+	}
+}
+
+void instance_resume(struct instance *i, const json_t *was)
+{
+	const char *state = json_text(was, "state"), *outcome = json_text(was, "outcome");
+	size_t log_max = 0;
+
+	(void) read_settings(i, &log_max, NULL);
+	open_fifo(i);
+	i->exits = (unsigned) json_num(was, "exits", 0);
+	i->began_ms = json_num(was, "began_ms", 0);
+	i->kill_at_ms = json_num(was, "kill_at_ms", 0);
+	i->next_start_s = json_num(was, "next_start_s", 0);
+	i->group = (pid_t) json_num(was, "group", 0);
+	i->group_start = (unsigned long long) json_num(was, "group_start", 0);
+	i->is_recorded = json_flag(was, "is_recorded", false);
+	for (size_t k = 0; k < COUNT(outcomes); k++)
+		if (str_eq(outcome, outcomes[k]))
+			i->outcome = outcomes[k];
+	if (str_eq(state, state_names[INSTANCE_RUNNING])) {
+		resume_running(i);
+	} else if (str_eq(state, state_names[INSTANCE_WAITING])) {
+		timer_set_at(i->d, &i->timer, json_num(was, "due_ms", 0), on_restart, i);
+	} else {
+		i->state = INSTANCE_STOPPING;
+		(void) resume_process(i);
+		timer_set_at(i->d, &i->timer, json_num(was, "due_ms", 0), on_stop_timer, i);
+	}
 }

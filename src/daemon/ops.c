@@ -128,6 +128,7 @@ static const struct op ops[] = {
 	{ "retire-now", op_retire_now }, { "forget", op_forget },     { "instances", op_instances },
 	{ "reload", op_reload },         { "shutdown", op_shutdown }, { "run-now", op_run_now },
 	{ "run-wait", op_run_wait },     { "suspend", op_suspend },   { "resume", op_resume },
+	{ "reexec", op_reexec },
 };
 
 const struct op *op_find(const char *name)

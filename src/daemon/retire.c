@@ -249,6 +249,47 @@ int op_retire_now(struct daemon *d, struct request *rq, struct err **e)
 	return 0;
 }
 
+/* ---- over a re-exec ---- */
+
+json_t *retires_hand_over(const struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (const struct retire *t = d->retires; t; t = t->next) {
+		json_t *j = json_object(), *workers = json_array();
+
+		for (const struct worker *w = t->workers; w; w = w->next) {
+			json_t *worker = json_object();
+
+			json_put_num(worker, "pid", w->child.pid);
+			json_put_num(worker, "start", (int64_t) w->child.start);
+			(void) json_array_append_new(workers, worker);
+		}
+		json_put_text(j, "app", t->app);
+		json_put_num(j, "deployment", t->deployment);
+		json_put_num(j, "due_ms", timer_due_ms(t->timer));
+		(void) json_object_set_new(j, "workers", workers);
+		(void) json_array_append_new(list, j);
+	}
+	return list;
+}
+
+void retires_resume(struct daemon *d)
+{
+	const json_t *at;
+	size_t k;
+
+	json_array_foreach(json_object_get(d->handover, "retires"), k, at)
+	{
+		struct retire *t = retire_new(d, json_text(at, "app"));
+
+		t->deployment = json_num(at, "deployment", 0);
+		add_workers(t, json_object_get(at, "workers"));
+		timer_set_at(d, &t->timer, json_num(at, "due_ms", 0), on_timeout, t);
+		look(t);
+	}
+}
+
 void retire_forget(struct daemon *d, const char *app)
 {
 	struct retire *t = retire_find(d, app);

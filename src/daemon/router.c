@@ -81,6 +81,8 @@ static bool adopt(struct daemon *d)
 	pid_t pid = read_pid(d);
 	unsigned long long began = pid ? proc_start_time(pid) : 0;
 
+	if (kept_resume(d, &d->nginx, "nginx"))
+		return true;
 	return began && is_our_nginx(d, pid) && child_adopt(&d->nginx.child, d->loop, pid, began, NULL) >= 0;
 }
 

@@ -14,29 +14,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/server-internal.h"
 #include "plan/root.h"
-
-enum { LINE_MAX_BYTES = 1 << 20, CONNECTIONS_MAX = 512, TOKEN_BYTES = 32 };
-
-struct connection {
-	struct connection *next;
-	struct server *server;
-	int fd;
-	sd_event_source *source;
-	struct strb in, out;
-	struct request *requests; /* oldest first */
-};
-
-struct server {
-	struct daemon *d;
-	int fd;
-	char *path;
-	sd_event_source *source;
-	char token[2 * TOKEN_BYTES + 1];
-	struct connection *connections;
-	size_t n_connections;
-	struct request *orphans; /* still worked on, though their connection has gone */
-};
 
 /* ---- connections ---- */
 
@@ -123,8 +102,7 @@ static bool flush(struct connection *c)
 	return true;
 }
 
-/* Moves the answers that are due into the buffer. A connection that is gone is noticed by its next event. */
-static void send_answers(struct connection *c)
+void connection_send(struct connection *c)
 {
 	while (c->requests && c->requests->answer) {
 		struct request *rq = c->requests;
@@ -146,7 +124,7 @@ static void answer_with(struct request *rq, json_t *answer)
 		rq->answer =
 			xstrdup("{\"error\":{\"code\":-5006,\"message\":\"the answer is no valid text\"}}");
 	if (rq->from)
-		send_answers(rq->from);
+		connection_send(rq->from);
 	else
 		orphan_free(rq);
 }
@@ -201,20 +179,30 @@ static int run(struct server *s, struct request *rq, struct err **e)
 	return r;
 }
 
-static void take_request(struct connection *c, const char *line, size_t n)
+struct request *request_new(struct connection *c, json_t *args)
 {
-	_cleanup_(err_freep) struct err *e = NULL;
 	struct request *rq = xcalloc(1, sizeof *rq), **last = &c->requests;
 
 	rq->from = c;
-	rq->args = json_loadb(line, n, 0, NULL);
+	rq->args = args;
 	while (*last)
 		last = &(*last)->next;
 	*last = rq;
-	int r = run(c->server, rq, &e);
+	return rq;
+}
+
+void request_run(struct request *rq)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
+	int r = run(rq->from->server, rq, &e);
 
 	if (r < 0)
 		request_refuse(rq, r, e);
+}
+
+static void take_request(struct connection *c, const char *line, size_t n)
+{
+	request_run(request_new(c, json_loadb(line, n, 0, NULL)));
 }
 
 static bool take_lines(struct connection *c)
@@ -265,27 +253,32 @@ static bool is_ours(int fd)
 	       (peer.uid == geteuid() || peer.uid == 0);
 }
 
-static int on_listen(sd_event_source *source UNUSED, int listener, uint32_t events UNUSED, void *ctx)
+struct connection *connection_new(struct server *s, int fd)
 {
-	struct server *s = ctx;
-	/* cppcheck-suppress nullPointer; accept4() takes NULL for "not asked" */
-	_cleanup_(closep) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0 || s->n_connections >= CONNECTIONS_MAX || !is_ours(fd))
-		return 0;
 	struct connection *c = xcalloc(1, sizeof *c);
 
 	*c = (struct connection){
 		.server = s, .fd = fd, .in = STRB(LINE_MAX_BYTES + 16384), .out = STRB(8 << 20)
 	};
 	if (sd_event_add_io(s->d->loop, &c->source, fd, EPOLLIN, on_connection, c) < 0) {
+		(void) close(fd);
 		free(c);
-		return 0;
+		return NULL;
 	}
-	(void) take_fd(&fd);
 	c->next = s->connections;
 	s->connections = c;
 	s->n_connections++;
+	return c;
+}
+
+static int on_listen(sd_event_source *source UNUSED, int listener, uint32_t events UNUSED, void *ctx)
+{
+	struct server *s = ctx;
+	/* cppcheck-suppress nullPointer; accept4() takes NULL for "not asked" */
+	_cleanup_(closep) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 && s->n_connections < CONNECTIONS_MAX && is_ours(fd))
+		(void) connection_new(s, take_fd(&fd));
 	return 0;
 }
 
@@ -322,19 +315,26 @@ static int bind_socket(struct server *s, struct err **e)
 	return r < 0 || listen(s->fd, 64) < 0 ? err_set(e, -errno, "listening on %s: %m", s->path) : 0;
 }
 
+static int open_new(struct server *s, struct err **e)
+{
+	int r;
+
+	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (s->fd < 0)
+		return err_set(e, -errno, "making a socket: %m");
+	r = make_token(s, e);
+	return r < 0 ? r : bind_socket(s, e);
+}
+
 int server_open(struct daemon *d, struct err **e)
 {
 	struct server *s = d->server = xcalloc(1, sizeof *s);
 	int r;
 
 	s->d = d;
+	s->fd = -1;
 	s->path = root_socket(d->root);
-	s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->fd < 0)
-		return err_set(e, -errno, "making a socket: %m");
-	r = make_token(s, e);
-	if (r >= 0)
-		r = bind_socket(s, e);
+	r = server_take_over(s, json_object_get(d->handover, "server")) ? 0 : open_new(s, e);
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(d->loop, &s->source, s->fd, EPOLLIN, on_listen, s);

@@ -27,6 +27,10 @@ const struct op *op_find(const char *name); /* NULL: unknown */
 void request_answer(struct request *rq, json_t *members);
 void request_refuse(struct request *rq, int code, const struct err *e);
 
-/* Writes the token, then listens. */
+/* Writes the token, then listens; after a re-exec with the socket and the connections of before. */
 int server_open(struct daemon *d, struct err **e);
+/* Runs the requests again whose answers the daemon before owed. */
+void server_resume(struct daemon *d);
+/* Socket, token, connections and what is owed to them, for handover.h; appends the descriptors to fds. */
+json_t *server_hand_over(const struct daemon *d, int **fds, size_t *n_fds);
 void server_close(struct daemon *d);

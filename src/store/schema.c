@@ -191,3 +191,8 @@ int store_migrate(struct store *st, bool may_create, struct err **e)
 	r = run_script(st, "PRAGMA journal_mode=WAL", e);
 	return r < 0 ? r : migrate(st, e);
 }
+
+int store_schema(void)
+{
+	return (int) COUNT(migrations);
+}

@@ -23,6 +23,8 @@ struct store {
 int store_open(struct store *ret, const char *path, bool may_create, struct err **e);
 /* Reads all of it: 0, or ERR_REFUSED with the first that is damaged. */
 int store_check(struct store *st, struct err **e);
+/* The schema version that this slipway knows. */
+int store_schema(void);
 void store_close(struct store *st); /* for _cleanup_() */
 
 struct tx {

@@ -60,7 +60,7 @@ static void operations_of_the_document(void **state UNUSED)
 {
 	static const char *const names[] = { "hello",     "deploy", "wait",       "start",
 					     "stop",      "retire", "retire-now", "forget",
-					     "instances", "reload", "shutdown" };
+					     "instances", "reload", "shutdown",   "reexec" };
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		assert_non_null(op_find(names[i]));
