@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "check/check.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 #include "deploy/deploy.h"
@@ -32,6 +33,11 @@ static const char usage[] =
 static int mode_instance(char **argv, struct err **e)
 {
 	return launch_instance(argv, e);
+}
+
+static int mode_check(char **argv, struct err **e)
+{
+	return check_instance(argv, e);
 }
 
 static int mode_keeper(char **argv, struct err **e)
@@ -83,6 +89,7 @@ static const struct mode {
 	int (*run)(char **argv, struct err **e);
 } modes[] = {
 	{ "instance", "ROOT APP VERSION SERVICE ORDINAL PORT UID", 7, mode_instance },
+	{ "check", "ROOT APP VERSION SERVICE ORDINAL PORT PID", 7, mode_check },
 	{ "keeper", "ROOT", 1, mode_keeper },
 	{ "deploy", "ROOT ID", 2, mode_deploy },
 	{ "repair", "ROOT ID", 2, mode_repair },

@@ -8,6 +8,7 @@
 #include <spawn.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -292,10 +293,16 @@ bool proc_is_alive(pid_t pid, unsigned long long start_time)
 
 char *boot_id(void)
 {
-	char *id = NULL;
+	_cleanup_(freep) char *id = NULL;
+	const char *injected = getenv("SLIPWAY_TEST_BOOT");
+	struct stat ns;
 
+	if (injected)
+		return xstrdup(injected);
 	if (file_read("/proc/sys/kernel/random/boot_id", 64, &id, NULL, NULL) < 0)
-		return xstrdup("");
+		id = xstrdup("");
 	id[strcspn(id, "\n")] = '\0';
-	return id;
+	if (stat("/proc/self/ns/pid", &ns) < 0)
+		return TAKE(id);
+	return xasprintf("%s pid:%llu", id, (unsigned long long) ns.st_ino);
 }

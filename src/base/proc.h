@@ -52,5 +52,8 @@ unsigned long long proc_start_time(pid_t pid);
 bool proc_is_child(pid_t pid);
 /* Does the process exist and is no zombie? */
 bool proc_is_alive(pid_t pid, unsigned long long start_time);
-/* /proc/sys/kernel/random/boot_id, without the newline; to be freed, "" when it cannot be read. */
+/*
+ * What tells this run of the machine, or of a container in it, from every other: the kernel's boot_id and the
+ * pid namespace, or SLIPWAY_TEST_BOOT. To be freed.
+ */
 char *boot_id(void);

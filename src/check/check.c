@@ -64,6 +64,11 @@ static int timed_out(const struct plan_check *check, const struct check_target *
 		       check->timeout_ms, why);
 }
 
+const struct check_ops *check_ops_of(enum check_kind kind)
+{
+	return all[kind];
+}
+
 int check_wait(const struct plan_check *check, const struct check_target *t, struct err **e)
 {
 	const struct check_ops *ops = all[check->kind];

@@ -30,6 +30,13 @@ struct check_ops {
  */
 int check_wait(const struct plan_check *check, const struct check_target *t, struct err **e);
 
+const struct check_ops *check_ops_of(enum check_kind kind);
+/* One attempt, which takes a moment only for CHECK_PROCESS and CHECK_TCP. 1: healthy. 0: not yet. < 0: never.
+ */
+int check_attempt(const struct plan_check *check, const struct check_target *t);
+/* check_wait() for argv: ROOT APP VERSION SERVICE ORDINAL PORT PID; all else is in the release's plan. */
+int check_instance(char **argv, struct err **e);
+
 /* The TCP ports on which pid or a descendant listens, for "listens on 8000 instead"; array of *n, to be
  * freed. */
 int check_listening_ports(pid_t pid, unsigned **ret, size_t *n);

@@ -73,7 +73,7 @@ static int take(struct daemon *d, struct instance_row *row, bool is_wanted)
 	if (!is_wanted || (r < 0 && i->row.run)) /* a run is not started again */
 		instance_stop(i);
 	else if (r < 0)
-		instance_start_later(i);
+		boot_queue(i);
 	return r >= 0;
 }
 

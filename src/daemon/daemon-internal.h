@@ -46,7 +46,7 @@ struct daemon {
 	struct server *server;
 	struct instance *instances; /* supervisor.c */
 	struct gone_waiter *gone_waiters;
-	sd_event_source *gone_event, *start_event;
+	sd_event_source *gone_event, *start_event, *boot_event;
 	struct run *runs; /* deployments.c: the deployments that run */
 	struct end_waiter *end_waiters;
 	struct retire *retires;
@@ -84,11 +84,12 @@ struct instance {
 	enum sandbox_level sandbox;
 	int64_t uid; /* whom it runs as; 0: us */
 	struct limits limits;
-	char *cgroup;              /* its path; NULL: none */
-	int64_t oom_kills;         /* in it, before this start */
-	const char *last_end;      /* what ended it, when its status does not tell; NULL: nothing known */
-	bool is_due;               /* to be started by the next batch */
-	bool is_unrecorded;        /* record.c */
+	char *cgroup;         /* its path; NULL: none */
+	int64_t oom_kills;    /* in it, before this start */
+	const char *last_end; /* what ended it, when its status does not tell; NULL: nothing known */
+	bool is_due;          /* to be started by the next batch */
+	struct boot *boot;  /* boot.c: it is among those that are started after a boot; NULL: not any more */
+	bool is_unrecorded; /* record.c */
 	struct request *wanted_by; /* a `start` of the same key while it stops */
 	/* of a run of a schedule (row.run) */
 	unsigned timeout_ms; /* 0: none */
@@ -153,6 +154,15 @@ int supervisor_running(const struct daemon *d);
 int supervisor_adopt(struct daemon *d, struct err **e);
 json_t *supervisor_hand_over(const struct daemon *d);
 void supervisor_done(struct daemon *d);
+
+/* ---- boot.c ---- */
+
+/* Starts it when it is its turn. */
+void boot_queue(struct instance *i);
+/* Its process was started, or has ended. */
+void boot_started(struct instance *i);
+void boot_ended(struct instance *i);
+void boot_forget(struct instance *i);
 
 /* ---- record.c ---- */
 

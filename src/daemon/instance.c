@@ -65,6 +65,7 @@ void instance_free(struct instance *i)
 		assert(*at);
 	*at = i->next;
 	sd_event_source_disable_unref(i->timer);
+	boot_forget(i);
 	child_forget(&i->child);
 	closep(&i->log_fd);
 	free(i->cgroup);
@@ -240,7 +241,17 @@ int instance_launch(struct instance *i, struct err **e)
 	i->began_ms = monotonic_ms();
 	is_running(i);
 	set_timeout(i);
+	boot_started(i);
 	return 0;
+}
+
+/* Rows of a slipwayd before have boot_id alone. */
+static bool is_of_this_boot(const struct instance *i)
+{
+	const char *its = i->row.boot, *ours = i->d->boot;
+	size_t n = its ? strlen(its) : 0;
+
+	return n && strncmp(its, ours, n) == 0 && (ours[n] == '\0' || ours[n] == ' ');
 }
 
 int instance_adopt(struct instance *i, struct err **e)
@@ -251,7 +262,7 @@ int instance_adopt(struct instance *i, struct err **e)
 	(void) read_settings(i, &log_max, NULL); /* without them the defaults do */
 	(void) find_user(i, NULL);
 	open_fifo(i);
-	if (i->row.pid <= 0 || !str_eq(i->row.boot, i->d->boot))
+	if (i->row.pid <= 0 || !is_of_this_boot(i))
 		return -ESRCH;
 	r = child_adopt(&i->child, i->d->loop, (pid_t) i->row.pid, i->row.pid_start, e);
 	if (r == -ESRCH)
@@ -300,6 +311,7 @@ static void has_crashed(struct instance *i, int status)
 		i->exits = 0;
 	i->exits++;
 	i->row.restarts++;
+	boot_ended(i);
 	unsigned pause = backoff_ms(i->exits, i->d->first_pause_ms);
 
 	i->state = INSTANCE_WAITING;
@@ -428,6 +440,7 @@ void instance_stop(struct instance *i)
 
 	i->state = INSTANCE_STOPPING;
 	i->is_due = false;
+	boot_forget(i);
 	i->row.is_stopping = true;
 	record_instance(i);
 	if (has_process && !i->outcome)
@@ -482,6 +495,7 @@ json_t *instance_hand_over(const struct instance *i)
 	json_put_num(j, "kill_at_ms", i->kill_at_ms);
 	json_put_num(j, "next_start_s", i->next_start_s);
 	json_put_num(j, "due_ms", timer_due_ms(i->timer));
+	json_put_flag(j, "is_in_boot", i->boot != NULL);
 	json_put_num(j, "group", i->group);
 	json_put_num(j, "group_start", (int64_t) i->group_start);
 	json_put_text(j, "outcome", i->outcome);
@@ -492,16 +506,22 @@ json_t *instance_hand_over(const struct instance *i)
 /* Its process; one that ended meanwhile and is our child still tells its exit status. */
 static bool resume_process(struct instance *i)
 {
-	return i->row.pid > 0 &&
-	       child_adopt(&i->child, i->d->loop, (pid_t) i->row.pid, i->row.pid_start, NULL) >= 0;
+	if (i->row.pid <= 0 ||
+	    child_adopt(&i->child, i->d->loop, (pid_t) i->row.pid, i->row.pid_start, NULL) < 0)
+		return false;
+	confine_adopt(i);
+	return true;
 }
 
-static void resume_running(struct instance *i)
+static void resume_running(struct instance *i, bool is_in_boot)
 {
 	i->state = INSTANCE_RUNNING;
+	if (is_in_boot)
+		boot_queue(i);
 	if (resume_process(i)) {
 		is_running(i);
 		set_timeout(i);
+		boot_started(i);
 	} else {
 		on_end(&i->child, -1);
 	}
@@ -525,7 +545,9 @@ void instance_resume(struct instance *i, const json_t *was)
 		if (str_eq(outcome, outcomes[k]))
 			i->outcome = outcomes[k];
 	if (str_eq(state, state_names[INSTANCE_RUNNING])) {
-		resume_running(i);
+		resume_running(i, json_flag(was, "is_in_boot", false));
+	} else if (str_eq(state, state_names[INSTANCE_WAITING]) && json_flag(was, "is_in_boot", false)) {
+		boot_queue(i);
 	} else if (str_eq(state, state_names[INSTANCE_WAITING])) {
 		timer_set_at(i->d, &i->timer, json_num(was, "due_ms", 0), on_restart, i);
 	} else {

@@ -319,4 +319,5 @@ void supervisor_done(struct daemon *d)
 	}
 	d->gone_event = sd_event_source_disable_unref(d->gone_event);
 	d->start_event = sd_event_source_disable_unref(d->start_event);
+	d->boot_event = sd_event_source_disable_unref(d->boot_event);
 }

@@ -101,6 +101,7 @@ int environment_write_live(const struct deploy *d, struct err **e);
 /* ports.c */
 /* Fills d->targets with what the plan wants, each with its port (reserved in the store). */
 int targets_plan(struct deploy *d, struct err **e);
+int order_check(struct deploy *d, struct err **e); /* START_AFTER */
 struct target *targets_of(struct deploy *d, const struct plan_service *s, unsigned ordinal);
 
 /* command.c: a command of the release in its sandbox, its output indented in the log. */

@@ -176,7 +176,7 @@ static int validate(struct deploy *d, struct err **e)
 	r = runner->probe ? runner->probe(&g, e) : 0;
 	if (r >= 0 && router->validate)
 		r = router->validate(&a, e);
-	return r;
+	return r < 0 ? r : order_check(d, e);
 }
 
 static void summarize(const struct deploy *d)

@@ -9,6 +9,7 @@
 #include "manifest/cron.h"
 #include "manifest/procfile.h"
 #include "manifest/settings-internal.h"
+#include "plan/name.h"
 
 static const char file_name[] = "Procfile";
 
@@ -204,6 +205,21 @@ static void read_shared_paths(struct plan *p, const struct settings *s)
 	}
 }
 
+/* Which apps there are is not known here: deploy/order.c. */
+static void check_start_after(const struct plan *p, const struct settings *s)
+{
+	static const char name[] = "START_AFTER";
+	_cleanup_(strv_done) struct strv names = { 0 };
+
+	strv_split(&names, setting_text(s, name) ? setting_text(s, name) : "", ", \t");
+	for (size_t i = 0; i < names.n; i++)
+		if (!app_name_is_legal(names.v[i]))
+			setting_problem(s, SEVERITY_ERROR, name, "has '%s', which is no name of an app",
+					names.v[i]);
+		else if (str_eq(names.v[i], p->app))
+			setting_problem(s, SEVERITY_ERROR, name, "names '%s', the app itself", p->app);
+}
+
 static void read_branch(struct plan *p, const struct settings *s)
 {
 	const char *branch = setting_text(s, "DEPLOY_BRANCH");
@@ -274,6 +290,7 @@ static void read_settings(struct plan *p, const struct manifest_input *in, const
 	read_address_and_port(p, s);
 	read_parallel(p, s);
 	read_shared_paths(p, s);
+	check_start_after(p, s);
 	read_branch(p, s);
 	read_limits(p, in->host, s);
 	limits_compile(p, in, s);

@@ -124,6 +124,7 @@ static const char *check_socket(const char *s)
 static const struct key keys[] = {
 	{ "build", "path", KEY_TEXT, AT(tool_path), .check = check_path },
 	{ "instances", "cgroup", KEY_TEXT, AT(cgroup), .check = check_cgroup },
+	{ "instances", "start_at_once", KEY_NUMBER, AT(start_at_once), 1, 10000 },
 	{ "instances", "users", KEY_TEXT, AT(users), .check = check_users },
 	{ "nginx", "helper", KEY_TEXT, AT(nginx_helper), .check = check_socket },
 	{ "nginx", "http_port", KEY_NUMBER, AT(http_port), 1, 65535 },
@@ -357,6 +358,13 @@ static char *default_tool_path(void)
 	return ret;
 }
 
+static unsigned processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 && n < 1024 ? (unsigned) n : 1;
+}
+
 static void set_defaults(struct host *h)
 {
 	*h = (struct host){ .router = xstrdup("nginx"),
@@ -369,6 +377,7 @@ static void set_defaults(struct host *h)
 			    .port_last = 29999,
 			    .keep_releases = 5,
 			    .sandbox_level = xstrdup(sandbox_level_name(SANDBOX_BOTH)),
+			    .start_at_once = 4 * processors(),
 			    .tool_path = default_tool_path() };
 }
 

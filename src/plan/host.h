@@ -24,6 +24,7 @@ struct host {
 	char *sandbox_read;             /* [sandbox] read: paths that every app may read; NULL: none */
 	unsigned
 		landlock_abi; /* [sandbox] landlock_abi: the newest version to use; default 0: the kernel's */
+	unsigned start_at_once; /* [instances] start_at_once, default 4 for each processor: after a boot */
 	char *tool_path; /* [build] path: where programs are looked for; default: PATH, extended as in Piku */
 	char *cgroup; /* [instances] cgroup: the tree to make groups in, or "none"; NULL: that of slipwayd */
 	char *users;  /* [instances] users: "20000-29999", of apps when slipwayd is root; NULL: apps run as

@@ -40,6 +40,7 @@ static void defaults(void **state UNUSED)
 	assert_int_equal(h.port_first, 20000);
 	assert_int_equal(h.port_last, 29999);
 	assert_int_equal(h.keep_releases, 5);
+	assert_true(h.start_at_once >= 4);
 	assert_int_equal(h.defaults.n, 0);
 }
 
@@ -50,7 +51,7 @@ static void every_key(void **state UNUSED)
 		"[nginx]\nprivate = true\nuser = \"www-data\"\nhttp_port = 8080\nhttps_port = 8443\n"
 		"listen_ipv4 = \"127.0.0.1\"\nlisten_ipv6 = \"\"\n"
 		"[ports]\nfirst = 3000\nlast = 3100\n[releases]\nkeep = 0\n"
-		"[build]\npath = \"/a:/b\"\n[instances]\ncgroup = \"none\"\nusers = "
+		"[build]\npath = \"/a:/b\"\n[instances]\ncgroup = \"none\"\nstart_at_once = 3\nusers = "
 		"\"2000-2999\"\n[defaults]\nTZ = "
 		"\"UTC\"\nWORKERS = 4\nDEBUG = false\n";
 	_cleanup_(host_done) struct host h = { 0 };
@@ -69,6 +70,7 @@ static void every_key(void **state UNUSED)
 	assert_int_equal(h.port_first, 3000);
 	assert_int_equal(h.port_last, 3100);
 	assert_int_equal(h.keep_releases, 0);
+	assert_int_equal(h.start_at_once, 3);
 	assert_string_equal(h.tool_path, "/a:/b");
 	assert_string_equal(h.cgroup, "none");
 	assert_true(host_users(&h, &first, &last));
@@ -77,7 +79,7 @@ static void every_key(void **state UNUSED)
 	assert_string_equal(env_get(&h.defaults, "TZ"), "UTC");
 	assert_string_equal(env_get(&h.defaults, "WORKERS"), "4");
 	assert_string_equal(env_get(&h.defaults, "DEBUG"), "false");
-	assert_string_equal(env_origin(&h.defaults, "TZ"), "config.toml:22");
+	assert_string_equal(env_origin(&h.defaults, "TZ"), "config.toml:23");
 }
 
 static const struct row {
