@@ -26,6 +26,12 @@ static int find_root(struct cli *cli, struct err **e)
 	if (r < 0)
 		return r;
 	store = root_store(cli->root);
+	if (!file_exists(store) && root_has_releases(cli->root))
+		return err_set(
+			e, ERR_MISSING,
+			"%s is not there, and there are apps: stop slipwayd, put a backup in its place or "
+			"run `slipway recover`",
+			store);
 	if (!file_exists(store))
 		return err_set(e, ERR_MISSING,
 			       "nothing is set up in %s: run `slipway setup`, or say --root DIR", cli->root);

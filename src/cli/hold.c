@@ -1,5 +1,6 @@
 /* hold, unhold: an app on which pushes and the daemon deploy nothing. */
 #include "cli/cli-internal.h"
+#include "plan/mark.h"
 #include "source/git.h"
 #include "store/deployment.h"
 #include "store/event.h"
@@ -8,6 +9,9 @@ static int set_held(struct cli *cli, bool is_held, struct err **e)
 {
 	int r = store_app_set_held(&cli->store, cli->app.name, is_held, e);
 
+	if (r >= 0)
+		(void) mark_set(cli->root, cli->app.name, MARK_HELD, is_held,
+				NULL); /* slipwayd's next start tries again */
 	return r < 0 ? r
 		     : store_event_add(&cli->store, cli->app.name, cli->by, is_held ? "hold" : "unhold", NULL,
 				       "succeeded", e);

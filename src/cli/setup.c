@@ -40,6 +40,11 @@ static int make(const char *root, struct strv *made, struct err **e)
 	bool is_new = !file_exists(path);
 	int r = root_make(root, made, e);
 
+	if (r >= 0 && is_new && root_has_releases(root))
+		r = err_set(e, ERR_MISSING,
+			    "%s is not there, and there are apps: put a backup in its place or run `slipway "
+			    "recover`",
+			    path);
 	if (r >= 0 && is_new)
 		r = make_config(root, made, e);
 	if (r >= 0)

@@ -38,6 +38,7 @@
 	X(keys_remove)                                                                                       \
 	X(disk)                                                                                              \
 	X(cleanup)                                                                                           \
+	X(recover)                                                                                           \
 	X(doctor)                                                                                            \
 	X(daemon)                                                                                            \
 	X(shutdown)                                                                                          \

@@ -53,7 +53,8 @@ struct daemon {
 	struct kept keeper, nginx;
 	struct stale_row *stale_rows; /* record.c */
 	sd_event_source *record_timer;
-	struct schedule *schedules; /* scheduler.c */
+	sd_event_source *pushed_timer; /* deployments.c: what was pushed is to be looked for again */
+	struct schedule *schedules;    /* scheduler.c */
 	sd_event_source *schedule_timer;
 	struct run_waiter *run_waiters;      /* job.c */
 	int64_t clock_base_ms, clock_factor; /* of the schedules, for tests */
@@ -207,7 +208,9 @@ void deployments_done(struct daemon *d);
 
 /* ---- sweep.c ---- */
 
-void sweep_repositories(struct daemon *d); /* at its start */
+/* At its start. */
+void sweep_repositories(struct daemon *d);
+void sweep_marks(struct daemon *d);
 
 /* ---- retire.c ---- */
 

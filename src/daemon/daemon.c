@@ -17,9 +17,11 @@
 #include "base/proc.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/handover.h"
+#include "daemon/recover-internal.h"
 #include "daemon/server.h"
 #include "plan/root.h"
 #include "store/event.h"
+#include "store/inspect.h"
 
 /* ---- what all parts use ---- */
 
@@ -181,8 +183,8 @@ static int watch_signals(struct daemon *d, struct err **e)
 
 /* ---- start ---- */
 
-/* The descriptor that holds the lock, with our pid in the file. */
-static int lock(const char *root, struct err **e)
+/* With our pid in the file. */
+int daemon_lock(const char *root, struct err **e)
 {
 	_cleanup_(freep) char *path = root_path(root, "run/slipwayd.lock"), *text = NULL;
 	_cleanup_(freep) char *mine = xasprintf("%d\n", (int) getpid());
@@ -232,6 +234,29 @@ static void open_envs(const struct daemon *d)
 		log_warning("users of apps may not get to their dependencies", F("path", path));
 }
 
+/* All of it is read before anything relies on it. A new one is made only where there never was one. */
+static int open_store(struct daemon *d, const char *path, struct err **e)
+{
+	_cleanup_(err_freep) struct err *why = NULL;
+	int r = store_inspect(path, &why);
+
+	if (r == ERR_NOT_FOUND && !root_has_releases(d->root))
+		r = 0;
+	if (r < 0) {
+		_cleanup_(freep) char *text = err_text(why);
+
+		return r == ERR_NOT_FOUND
+			       ? err_set(e, ERR_MISSING,
+					 "%s, and there are apps: put a backup in its place or run `slipway "
+					 "recover`, which makes it anew from the other files; the apps go "
+					 "on meanwhile",
+					 text)
+			       : err_set(e, r, "%s", text);
+	}
+	r = store_open(&d->store, path, true, e);
+	return r;
+}
+
 static int prepare(struct daemon *d, struct err **e)
 {
 	_cleanup_(freep) char *store = root_store(d->root);
@@ -246,7 +271,7 @@ static int prepare(struct daemon *d, struct err **e)
 	if (r >= 0)
 		open_envs(d);
 	if (r >= 0)
-		r = store_open(&d->store, store, true, e);
+		r = open_store(d, store, e);
 	if (r < 0)
 		return r;
 	r = sd_event_default(&d->loop);
@@ -277,6 +302,8 @@ static int take_up(struct daemon *d, struct err **e)
 	r = server_open(d, e); /* deployments that are repaired need it */
 	if (r >= 0 && !d->handover)
 		sweep_repositories(d);
+	if (r >= 0)
+		sweep_marks(d);
 	if (r >= 0)
 		r = deployments_adopt(d, e);
 	if (r >= 0 && d->handover)
@@ -338,6 +365,6 @@ int daemon_run(const char *root, char *const *argv, struct err **e)
 	d.handover = handover_take();
 	d.lock = d.handover ? handover_fd(d.handover, "lock") : -1;
 	if (d.lock < 0)
-		d.lock = lock(root, e);
+		d.lock = daemon_lock(root, e);
 	return d.lock < 0 ? d.lock : run(&d, e);
 }

@@ -14,6 +14,7 @@
 #include "base/problem.h"
 #include "daemon/job.h"
 #include "daemon/server.h"
+#include "plan/mark.h"
 #include "plan/plan.h"
 #include "plan/root.h"
 #include "plan/spec.h"
@@ -88,6 +89,9 @@ static void set_next(struct schedule *s, int64_t next_s)
 
 static int put(const struct schedule *s, struct err **e)
 {
+	_cleanup_(freep) char *mark = xasprintf(MARK_SUSPENDED "%s", s->service);
+
+	(void) mark_set(s->d->root, s->app, mark, s->is_suspended, NULL);
 	return store_schedule_put(
 		&s->d->store, &(struct schedule_row){ s->app, s->service, s->is_suspended, s->next_s }, e);
 }

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/daemon-internal.h"
+#include "plan/mark.h"
 #include "plan/name.h"
 #include "plan/root.h"
 #include "source/git.h"
@@ -23,6 +24,22 @@ static int sweep_one(struct daemon *d, const char *name, struct err **e)
 	if (r > 0)
 		log_info("an empty repository was removed: its first push was cut short", F("app", name));
 	return r > 0 && is_known ? store_app_remove(&d->store, name, e) : r;
+}
+
+/* Marks are what is left when the store is lost (plan/mark.h). */
+void sweep_marks(struct daemon *d)
+{
+	struct app_row *apps = NULL;
+	size_t n = 0;
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	if (store_app_list(&d->store, &apps, &n, &e) < 0)
+		log_failure("apps could not be listed", NULL, &e);
+	for (size_t i = 0; i < n; i++)
+		if (mark_set(d->root, apps[i].name, MARK_STOPPED, apps[i].is_stopped, &e) < 0 ||
+		    mark_set(d->root, apps[i].name, MARK_HELD, apps[i].is_held, &e) < 0)
+			log_failure("a mark was not set", apps[i].name, &e);
+	app_rows_free(apps, n);
 }
 
 void sweep_repositories(struct daemon *d)

@@ -5,6 +5,7 @@
 #include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
+#include "plan/mark.h"
 #include "plan/root.h"
 #include "store/port.h"
 #include "store/release.h"
@@ -222,7 +223,11 @@ int step_record(struct deploy *d, struct err **e)
 	if (r >= 0 && d->app.is_stopped)
 		r = store_app_set_stopped(&d->store, d->row.app, false, e);
 	crash_point("record.middle");
-	return r < 0 ? r : tx_commit(&tx, e);
+	if (r >= 0)
+		r = tx_commit(&tx, e);
+	if (r >= 0)
+		(void) mark_set(d->root, d->row.app, MARK_STOPPED, false, NULL);
+	return r;
 }
 
 int step_retire(struct deploy *d, struct err **e)

@@ -38,6 +38,7 @@ struct deploy {
 
 	long version;    /* of the release that shall live */
 	long generation; /* the deployment that owns the instances: row.id, or the live one when scaling */
+	char *commit;    /* that is being deployed; NULL: no release is made */
 	char *dir, *src; /* releases/APP/vN and its src */
 	int src_fd;
 	struct plan plan, old_plan; /* old: of the live release */

@@ -102,6 +102,7 @@ int step_fetch(struct deploy *d, struct err **e)
 		r = make_release(d, commit, e);
 	if (r < 0)
 		return r;
+	str_set(&d->commit, commit);
 	say_detail("v%ld from %.10s %s", d->version, commit, subject);
 	r = tree_remove(d->dir, e);
 	if (r >= 0)

@@ -7,6 +7,7 @@
 #include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
+#include "plan/mark.h"
 #include "plan/root.h"
 #include "store/port.h"
 
@@ -113,6 +114,9 @@ int step_stop(struct deploy *d, struct err **e)
 	r = store_app_set_stopped(&d->store, d->row.app, true, e);
 	d->app.is_stopped = true;
 	crash_point("switch.middle");
+	if (r >= 0)
+		(void) mark_set(d->root, d->row.app, MARK_STOPPED, true,
+				NULL); /* slipwayd's next start tries again */
 	if (r >= 0)
 		r = route_old(d, e);
 	crash_point("switch.routed");

@@ -120,6 +120,7 @@ void deploy_done(struct deploy *d)
 	router_old_done(&d->old_workers);
 	free(d->targets);
 	free(d->deps);
+	free(d->commit);
 	free(d->dir);
 	free(d->src);
 }

@@ -38,14 +38,6 @@ static int compile(struct deploy *d, const struct env *env, struct err **e)
 	return r;
 }
 
-static bool serves_files(const struct plan *p)
-{
-	for (size_t i = 0; i < p->n_services; i++)
-		if (p->services[i].kind == SERVICE_STATIC)
-			return true;
-	return false;
-}
-
 static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
 {
 	_cleanup_(freep) char *parent = root_path(d->root, "envs/%s/deps", d->row.app),
@@ -66,7 +58,7 @@ static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
 		d->deps = path_join(parent, d->build.hash);
 	return r < 0 ? r
 		     : store_release_set_runtime(&d->store, d->row.app, d->version, d->runtime->name,
-						 serves_files(&d->plan), e);
+						 plan_serves_files(&d->plan), e);
 }
 
 /* The copy of the settings that this release was made with; later steps and rollbacks read only the spec. */

@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/crash-point.h"
 #include "base/file.h"
 #include "deploy/deploy-internal.h"
+#include "plan/origin.h"
 
 static int run_release(struct deploy *d, struct err **e)
 {
@@ -45,6 +47,19 @@ static int freeze_include(struct deploy *d, struct err **e)
 	return r < 0 ? err_wrap(e, r, "NGINX_INCLUDE_FILE") : file_replace(copy, text, n, 0600, e);
 }
 
+/* The last file of a release: with it, it is complete. */
+static int write_origin(struct deploy *d, struct err **e)
+{
+	struct origin o = { .app = d->row.app,
+			    .version = d->version,
+			    .commit = d->commit,
+			    .made_by = d->row.by,
+			    .deployment = (long) d->row.id,
+			    .created_at_s = (long) now_s() };
+
+	return origin_write(&o, d->root, e);
+}
+
 int step_stage(struct deploy *d, struct err **e)
 {
 	int r = shared_link_known(d, e);
@@ -56,6 +71,8 @@ int step_stage(struct deploy *d, struct err **e)
 		r = freeze_include(d, e);
 	if (r >= 0)
 		r = shared_snapshot(d, true, e);
+	if (r >= 0)
+		r = write_origin(d, e);
 	/* git and build tools do not fsync: a release that may become the live one is on disk before it does
 	 */
 	if (r >= 0 && syncfs(d->src_fd) < 0)

@@ -92,6 +92,14 @@ struct plan_service *plan_find_service(const struct plan *p, const char *name)
 	return NULL;
 }
 
+bool plan_serves_files(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n_services; i++)
+		if (p->services[i].kind == SERVICE_STATIC)
+			return true;
+	return false;
+}
+
 struct plan_service *plan_routed_service(const struct plan *p)
 {
 	for (size_t i = 0; i < p->n_services; i++)

@@ -91,6 +91,8 @@ struct plan {
 struct plan_service *plan_find_service(const struct plan *p, const char *name); /* NULL: none */
 /* The service that HTTP goes to, or NULL. */
 struct plan_service *plan_routed_service(const struct plan *p);
+/* Has it files that the router serves, whatever runs? */
+bool plan_serves_files(const struct plan *p);
 json_t *plan_to_json(const struct plan *p);
 /* What plan_to_json() wrote, or ERR_REFUSED. *ret is released with plan_done(). */
 int plan_from_json(struct plan *ret, const json_t *j, struct err **e);

@@ -124,6 +124,22 @@ int root_make(const char *root, struct strv *made, struct err **e)
 	return r;
 }
 
+bool root_has_releases(const char *root)
+{
+	_cleanup_(freep) char *path = path_join(root, "releases");
+	_cleanup_(strv_done) struct strv apps = { 0 };
+	bool found = false;
+
+	(void) dir_list(path, &apps, NULL);
+	for (size_t i = 0; !found && i < apps.n; i++) {
+		_cleanup_(freep) char *app = path_join(path, apps.v[i]);
+		_cleanup_(strv_done) struct strv releases = { 0 };
+
+		found = is_dir(app) && dir_list(app, &releases, NULL) >= 0 && releases.n > 0;
+	}
+	return found;
+}
+
 static void check_one(const char *path, mode_t mode, struct strv *faults)
 {
 	struct stat st;

@@ -14,6 +14,8 @@ int root_find(char **ret, struct err **e);
  * NULL: gets the paths that were new. */
 int root_make(const char *root, struct strv *made, struct err **e);
 
+/* Is there a release of any app? Then there has been a store. */
+bool root_has_releases(const char *root);
 /* Looks at these directories without changing any: adds a sentence for each that is not there, not ours, open
  * to whom it should not be, or closed to the web server. */
 void root_check(const char *root, struct strv *faults);

@@ -133,7 +133,7 @@ static const char *const migrations[] = {
 	" before INTEGER NOT NULL) STRICT;",
 };
 
-static int read_version(struct store *st, int *ret, struct err **e)
+int store_read_version(struct store *st, int *ret, struct err **e)
 {
 	_cleanup_(sqlite3_finalizep) sqlite3_stmt *q = NULL;
 	int r = store_query(&q, st, e, "PRAGMA user_version", NULL, 0);
@@ -160,7 +160,7 @@ static int migrate(struct store *st, struct err **e)
 	int version = 0, r = tx_begin(&tx, st, e);
 
 	if (r >= 0)
-		r = read_version(st, &version, e);
+		r = store_read_version(st, &version, e);
 	for (size_t i = (size_t) version; r >= 0 && i < COUNT(migrations); i++) {
 		_cleanup_(freep) char *mark = xasprintf("PRAGMA user_version=%zu", i + 1);
 
@@ -171,24 +171,37 @@ static int migrate(struct store *st, struct err **e)
 	return r >= 0 ? tx_commit(&tx, e) : r;
 }
 
-int store_migrate(struct store *st, bool may_create, struct err **e)
+int store_judge_version(struct store *st, int version, bool may_migrate, struct err **e)
 {
 	const char *file = sqlite3_db_filename(st->db, "main");
-	int version = 0, r = read_version(st, &version, e);
 
-	if (r < 0 || version == (int) COUNT(migrations))
-		return r;
 	if (version > (int) COUNT(migrations))
 		return err_set(e, ERR_REFUSED,
 			       "%s is of schema version %d, this slipway knows %zu: use the newer slipway "
 			       "that wrote it",
 			       file, version, COUNT(migrations));
-	if (!may_create)
+	if (version == 0 && !may_migrate)
+		return err_set(e, ERR_MISSING,
+			       "%s is empty: start slipwayd, which makes it; when there are apps, `slipway "
+			       "recover` does",
+			       file);
+	if (version < (int) COUNT(migrations) && !may_migrate)
 		return err_set(e, ERR_REFUSED,
 			       "%s is of schema version %d, this slipway needs %zu: restart slipwayd, which "
 			       "migrates it",
 			       file, version, COUNT(migrations));
-	r = run_script(st, "PRAGMA journal_mode=WAL", e);
+	return 0;
+}
+
+int store_migrate(struct store *st, bool may_create, struct err **e)
+{
+	int version = 0, r = store_read_version(st, &version, e);
+
+	if (r < 0 || version == (int) COUNT(migrations))
+		return r;
+	r = store_judge_version(st, version, may_create, e);
+	if (r >= 0)
+		r = run_script(st, "PRAGMA journal_mode=WAL", e);
 	return r < 0 ? r : migrate(st, e);
 }
 

@@ -17,4 +17,11 @@ int store_next(struct store *st, sqlite3_stmt *q, struct err **e);
 /* A column's text, copied; NULL stays NULL. */
 char *store_text(sqlite3_stmt *q, int column);
 int store_migrate(struct store *st, bool may_create, struct err **e);
+int store_read_version(struct store *st, int *ret, struct err **e); /* of the schema; 0: nothing is in it */
+/* ERR_REFUSED with what to do for a version that is not this program's; may_migrate: older ones will do. */
+int store_judge_version(struct store *st, int version, bool may_migrate, struct err **e);
+/* wal.c: ERR_MISSING when the store's write-ahead log is damaged. All of it is read, before SQLite does: once
+ * that has taken it for a shorter one, nobody can tell. */
+int wal_check(const char *path, struct err **e);
+bool wal_header_is_legal(const unsigned char *h, size_t n);
 DEFINE_CLEANUP(sqlite3_stmt *, sqlite3_finalize)

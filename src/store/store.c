@@ -3,6 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/inspect.h"
 
 /* A cache of 256 KiB is plenty for rows this small; a writer waits 10 s for another one. */
 static const char settings[] = "PRAGMA busy_timeout=10000; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL;"
@@ -40,14 +44,10 @@ int store_error(struct store *st, int rc, const char *sql, struct err **e)
 	int primary = rc & 0xff;
 
 	if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
-		return err_set(
-			e, ERR_REFUSED,
-			"%s is damaged (%s): stop slipwayd and put a backup in its place, or move it away "
-			"and run `slipway setup` for a new one",
-			file_of(st), sqlite3_errstr(primary));
+		return store_damaged(file_of(st), sqlite3_errstr(primary), e);
 	if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
-		return err_set(e, -EBUSY, "%s has been locked by another process for 10 s; try again",
-			       file_of(st));
+		return err_set(e, -EBUSY, "%s has been locked by another process for %u s; try again",
+			       file_of(st), st->patience_ms ? st->patience_ms / 1000 : 10);
 	if (primary == SQLITE_PERM || primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN)
 		return err_set(e, -EACCES,
 			       "%s cannot be opened for writing (%s): is this the user that set it up?",
@@ -86,6 +86,8 @@ int store_exec(struct store *st, struct err **e, const char *sql, const struct f
 	do
 		rc = sqlite3_step(q);
 	while (rc == SQLITE_ROW);
+	if (rc == SQLITE_DONE)
+		st->has_given_up = false;
 	return rc == SQLITE_DONE ? sqlite3_changes(st->db) : store_error(st, rc, sql, e);
 }
 
@@ -136,8 +138,10 @@ static int open_file(struct store *st, const char *path, bool may_create, struct
 int store_open(struct store *ret, const char *path, bool may_create, struct err **e)
 {
 	struct store st = { 0 };
-	int r = open_file(&st, path, may_create, e);
+	int r = wal_check(path, e);
 
+	if (r >= 0)
+		r = open_file(&st, path, may_create, e);
 	if (r >= 0)
 		r = store_migrate(&st, may_create, e);
 	if (r < 0) {
@@ -146,6 +150,26 @@ int store_open(struct store *ret, const char *path, bool may_create, struct err 
 	}
 	*ret = st;
 	return 0;
+}
+
+static int on_busy(void *ctx, int tries)
+{
+	struct store *st = ctx;
+
+	if (tries == 0)
+		st->busy_since_ms = monotonic_ms();
+	if (st->has_given_up || monotonic_ms() - st->busy_since_ms >= st->patience_ms) {
+		st->has_given_up = true;
+		return 0;
+	}
+	(void) usleep(tries < 10 ? 1000 : 10000);
+	return 1;
+}
+
+void store_set_patience(struct store *st, unsigned ms)
+{
+	st->patience_ms = ms;
+	(void) sqlite3_busy_handler(st->db, on_busy, st);
 }
 
 int store_check(struct store *st, struct err **e)
@@ -159,7 +183,9 @@ int store_check(struct store *st, struct err **e)
 		return r;
 	_cleanup_(freep) char *said = store_text(q, 0);
 
-	return str_eq(said, "ok") ? 0 : err_set(e, ERR_REFUSED, "%s is damaged: %s", file_of(st), said);
+	if (said)
+		said[strcspn(said, "\n")] = '\0';
+	return str_eq(said, "ok") ? 0 : store_damaged(file_of(st), said ? said : "it cannot be read", e);
 }
 
 void store_close(struct store *st)

@@ -14,14 +14,23 @@
 
 struct store {
 	sqlite3 *db;
+	/* How long a write waits for another process that holds the lock; 0: the usual 10 s. Once it has
+	 * waited in vain, the next ones do not wait at all until one succeeds, so that an event loop stands
+	 * still once only. */
+	unsigned patience_ms;
+	int64_t busy_since_ms; /* monotonic; 0: it is not */
+	bool has_given_up;
 };
+/* For an event loop; to be called when st has got its place in memory. */
+void store_set_patience(struct store *st, unsigned ms);
 
 /*
  * Opens the store at path. may_create: makes and migrates it; otherwise a missing store is ERR_NOT_FOUND, and
- * one of another schema version is ERR_REFUSED with what to do. A corrupted file is ERR_REFUSED too.
+ * one of another schema version is ERR_REFUSED with what to do. A damaged file is ERR_MISSING, here as later.
+ * One store a process: looking at its files drops the locks of an earlier one.
  */
 int store_open(struct store *ret, const char *path, bool may_create, struct err **e);
-/* Reads all of it: 0, or ERR_REFUSED with the first that is damaged. */
+/* Reads all of it (about 10 ms a MB): 0, or ERR_MISSING with the first that is damaged. */
 int store_check(struct store *st, struct err **e);
 /* The schema version that this slipway knows. */
 int store_schema(void);

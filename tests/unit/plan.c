@@ -10,7 +10,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "plan/environment.h"
+#include "plan/mark.h"
 #include "plan/name.h"
+#include "plan/origin.h"
 #include "plan/plan.h"
 #include "plan/root.h"
 #include "plan/spec.h"
@@ -471,6 +473,53 @@ static void finishes_workers(void **state)
 	assert_int_equal(env.n, 0);
 }
 
+static void origin_comes_back(void **state)
+{
+	const char *root = *state;
+	_cleanup_(freep) char *dir = root_release(root, "blog", 3), *other = root_release(root, "blog", 4),
+			      *from = path_join(dir, "origin.json"), *to = path_join(other, "origin.json");
+	struct origin o = { (char *) "blog", 3, (char *) "abc", NULL, 17, 1700000000 };
+	_cleanup_(origin_done) struct origin got = { 0 };
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	assert_int_equal(dir_make(dir, 0700, NULL), 0);
+	assert_int_equal(dir_make(other, 0700, NULL), 0);
+	assert_int_equal(origin_write(&o, root, &e), 0);
+	assert_int_equal(origin_read(&got, root, "blog", 3, &e), 0);
+	assert_string_equal(got.commit, "abc");
+	assert_null(got.made_by);
+	assert_int_equal(got.deployment, 17);
+	assert_int_equal(got.created_at_s, 1700000000);
+	assert_int_equal(link(from, to), 0);
+	assert_int_equal(origin_read(&got, root, "blog", 4, &e), ERR_REFUSED);
+}
+
+static void marks_are_set_and_taken_away(void **state)
+{
+	const char *root = *state;
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	assert_int_equal(mark_set(root, "blog", MARK_HELD, false, &e), 0);
+	assert_int_equal(mark_set(root, "blog", MARK_HELD, true, &e), 0);
+	assert_int_equal(mark_set(root, "blog", MARK_HELD, true, &e), 0);
+	assert_true(mark_is_set(root, "blog", MARK_HELD));
+	assert_false(mark_is_set(root, "blog", MARK_STOPPED));
+	assert_int_equal(mark_set(root, "blog", MARK_HELD, false, &e), 0);
+	assert_false(mark_is_set(root, "blog", MARK_HELD));
+}
+
+static void knows_whether_there_were_releases(void **state)
+{
+	const char *root = *state;
+	_cleanup_(freep) char *app = root_path(root, "releases/blog"), *dir = root_release(root, "blog", 1);
+
+	assert_false(root_has_releases(root));
+	assert_int_equal(dir_make(app, 0700, NULL), 0);
+	assert_false(root_has_releases(root));
+	assert_int_equal(dir_make(dir, 0700, NULL), 0);
+	assert_true(root_has_releases(root));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest others[] = {
@@ -485,6 +534,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_the_file, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(spec_comes_back, make_directory, remove_directory),
 		cmocka_unit_test_setup_teardown(spec_is_of_its_release, make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(origin_comes_back, make_directory, remove_directory),
+		cmocka_unit_test_setup_teardown(marks_are_set_and_taken_away, make_directory,
+						remove_directory),
+		cmocka_unit_test_setup_teardown(knows_whether_there_were_releases, make_directory,
+						remove_directory),
 		cmocka_unit_test(gives_the_base),
 		cmocka_unit_test(finishes),
 		cmocka_unit_test(finishes_workers),

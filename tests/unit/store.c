@@ -11,6 +11,7 @@
 #include "store/app.h"
 #include "store/deployment.h"
 #include "store/event.h"
+#include "store/inspect.h"
 #include "store/instance.h"
 #include "store/port.h"
 #include "store/release.h"
@@ -74,7 +75,7 @@ static void opens(void **state)
 			     "refused as what it is, a file of something else altogether.",
 			     130, 0600, NULL),
 		0);
-	assert_error(store_open(&st, junk, true, &e), ERR_REFUSED, &e, "junk.db is damaged");
+	assert_error(store_open(&st, junk, true, &e), ERR_MISSING, &e, "slipway recover");
 }
 
 static void refuses_other_schemas(void **state)
@@ -85,7 +86,7 @@ static void refuses_other_schemas(void **state)
 	struct store st = { 0 };
 
 	assert_int_equal(file_replace(old, "", 0, 0600, NULL), 0);
-	assert_error(store_open(&st, old, false, &e), ERR_REFUSED, &e, "restart slipwayd");
+	assert_error(store_open(&st, old, false, &e), ERR_MISSING, &e, "is empty: start slipwayd");
 	assert_int_equal(sqlite3_exec(f->st.db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
 	assert_error(store_open(&st, f->path, true, &e), ERR_REFUSED, &e, "schema version 99");
 }
@@ -112,7 +113,7 @@ static void finds_corruption(void **state)
 	int r = store_open(&f->st, f->path, false, &e);
 	if (r >= 0)
 		r = store_app_list(&f->st, &rows, &n, &e);
-	assert_error(r, ERR_REFUSED, &e, "state.db is damaged");
+	assert_error(r, ERR_MISSING, &e, "state.db is damaged");
 }
 
 static void keeps_apps(void **state)
@@ -468,6 +469,137 @@ static void keeps_schedules(void **state)
 	schedule_rows_free(rows, n);
 }
 
+/* ---- looked at before it is opened ---- */
+
+static void flip(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	unsigned char byte;
+
+	assert_int_equal(pread(fd, &byte, 1, at), 1);
+	byte ^= 0x5a;
+	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	(void) close(fd);
+}
+
+static off_t size_of(const char *path)
+{
+	struct stat sb;
+
+	return stat(path, &sb) == 0 ? sb.st_size : -1;
+}
+
+static void inspects(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(freep) char *none = path_join(f->dir, "none.db"), *empty = path_join(f->dir, "empty.db");
+	_cleanup_(err_freep) struct err *e = NULL;
+	off_t size;
+
+	assert_error(store_inspect(none, &e), ERR_NOT_FOUND, &e, "is not there");
+	assert_false(file_exists(none));
+	assert_int_equal(file_replace(empty, "", 0, 0600, NULL), 0);
+	assert_error(store_inspect(empty, &e), ERR_NOT_FOUND, &e, "is empty");
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	assert_int_equal(store_settle(&f->st, &e), 0);
+	store_close(&f->st);
+	assert_int_equal(store_inspect(f->path, &e), 0);
+	size = size_of(f->path);
+	assert_int_equal(truncate(f->path, size - 4096), 0);
+	assert_error(store_inspect(f->path, &e), ERR_MISSING, &e, "slipway recover");
+	assert_int_equal(size_of(f->path), size - 4096);
+	assert_int_equal(truncate(f->path, 100), 0);
+	assert_error(store_inspect(f->path, &e), ERR_MISSING, &e, "slipway recover");
+}
+
+/* As one that was killed leaves it: what was committed is in the log, which nobody has taken over. */
+static void finds_a_damaged_log(void **state)
+{
+	struct fixture *f = *state;
+	_cleanup_(freep) char *copy = path_join(f->dir, "copy.db");
+	static const char *const parts[] = { "", "-wal", "-shm" };
+	_cleanup_(err_freep) struct err *e = NULL;
+	_cleanup_(freep) char *wal = xasprintf("%s-wal", copy), *shm = xasprintf("%s-shm", copy);
+	struct store st = { 0 };
+
+	assert_int_equal(store_settle(&f->st, &e), 0);
+	assert_int_equal(store_app_add(&f->st, "blog", "push", NULL), 1);
+	assert_int_equal(store_app_add(&f->st, "shop", "push", NULL), 1);
+	for (unsigned damage = 0; damage < 4; damage++) {
+		for (size_t i = 0; i < COUNT(parts); i++) {
+			_cleanup_(freep) char *from = xasprintf("%s%s", f->path, parts[i]),
+					      *to = xasprintf("%s%s", copy, parts[i]), *text = NULL;
+			size_t n;
+
+			assert_int_equal(file_read(from, 1 << 20, &text, &n, &e), 0);
+			assert_int_equal(file_replace(to, text, n, 0600, &e), 0);
+		}
+		switch (damage) {
+		case 0: /* none */
+			assert_int_equal(store_inspect(copy, &e), 0);
+			break;
+		case 1:
+			flip(wal, 5);
+			assert_error(store_inspect(copy, &e), ERR_MISSING, &e,
+				     "header of its write-ahead log");
+			assert_error(store_open(&st, copy, true, &e), ERR_MISSING, &e, "slipway recover");
+			break;
+		case 2:
+			flip(wal, 32 + 24 + 100);
+			assert_error(store_inspect(copy, &e), ERR_MISSING, &e, "has lost what was committed");
+			break;
+		default: /* an index that says nothing: only SQLite's own word is left */
+			flip(wal, 32 + 24 + 100);
+			assert_int_equal(unlink(shm), 0);
+			assert_int_equal(store_inspect(copy, &e), 0);
+		}
+	}
+}
+
+static void restores(void **state)
+{
+	struct fixture *f = *state;
+	struct app_row app = { .name = (char *) "blog",
+			       .source = (char *) "push",
+			       .is_held = true,
+			       .live_version = 7,
+			       .live_deployment = 12,
+			       .created_at_s = 1700000000 },
+		       got = { 0 };
+	struct release_row release = {
+		.app = app.name, .version = 7, .state = (char *) "live", .created_at_s = 1
+	};
+	struct deployment_row d = { .id = 12,
+				    .app = app.name,
+				    .kind = (char *) "deploy",
+				    .state = (char *) "succeeded",
+				    .version = 7 },
+			      next = { .app = app.name, .kind = (char *) "deploy", .by = (char *) "tim" };
+	_cleanup_(err_freep) struct err *e = NULL;
+	int64_t version = 0;
+	unsigned port = 0;
+
+	assert_int_equal(store_app_restore(&f->st, &app, 9, &e), 0);
+	assert_int_equal(store_release_restore(&f->st, &release, true, &e), 0);
+	assert_int_equal(store_deployment_restore(&f->st, &d, &e), 0);
+	assert_int_equal(store_port_restore(&f->st, "blog", "web", 1, 0, 20005, &e), 0);
+	assert_int_equal(store_port_restore(&f->st, "blog", "web", 2, 0, 20005, &e),
+			 0); /* the first has it */
+	assert_int_equal(store_deployment_skip(&f->st, 40, &e), 0);
+	assert_int_equal(store_app_get(&f->st, "blog", &got, &e), 0);
+	assert_true(got.is_held && got.serves_files && !got.is_stopped);
+	assert_int_equal(got.live_deployment, 12);
+	assert_string_equal(got.last_state, "succeeded");
+	app_row_done(&got);
+	assert_int_equal(store_release_add(&f->st, "blog", NULL, "tim", &version, &e), 0);
+	assert_int_equal(version, 9);
+	assert_int_equal(store_deployment_add(&f->st, &next, &e), 0);
+	assert_int_equal(next.id, 41);
+	free(next.state);
+	assert_int_equal(store_port_get(&f->st, "blog", "web", 1, 0, 20000, 20010, NULL, &port, &e), 0);
+	assert_int_equal(port, 20005);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -485,6 +617,9 @@ int main(void)
 		TEST(rolls_back),
 		TEST(keeps_runs),
 		TEST(keeps_schedules),
+		TEST(inspects),
+		TEST(finds_a_damaged_log),
+		TEST(restores),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
