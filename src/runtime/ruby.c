@@ -1,6 +1,7 @@
 /* Ruby: a Gemfile, and the gems that Bundler installs for it into deps/HASH. */
 #include "runtime/runtime-internal.h"
 
+#include <assert.h>
 #include <ctype.h>
 
 #include "base/file.h"
@@ -123,6 +124,7 @@ static void set_env(struct build *b, const struct runtime_input *in, const char 
 /* The bundle of that Ruby: the first one on the way may be a shim. */
 static char *find_bundle(struct build *b, const struct runtime_input *in, const struct ruby *ruby)
 {
+	assert(ruby->exe);
 	const char *slash = strrchr(ruby->exe, '/');
 	_cleanup_(freep) char *dir = xstrndup(ruby->exe, (size_t) (slash ? slash - ruby->exe : 0));
 	char *bundle = find_program("bundle", dir);
