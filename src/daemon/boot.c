@@ -5,6 +5,7 @@
  * nobody anything. Who is to start after it waits for the whole of the check, or its time: what is broken
  * holds up nobody for longer.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -53,6 +54,7 @@ static bool may_start(const struct instance *i)
 
 static void start(struct instance *i)
 {
+	assert(i->boot);
 	i->boot->state = BOOT_STARTING;
 	instance_start_later(i);
 }
