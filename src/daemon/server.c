@@ -172,10 +172,10 @@ static int run(struct server *s, struct request *rq, struct err **e)
 		return err_set(e, ERR_PERMISSION, "wrong token");
 	if (!op)
 		return err_set(e, ERR_USAGE, "unknown operation '%s'", name ? name : "");
-	crash_point("daemon.%s.begin", name);
+	crash_point("daemon.%s.begin", op->name);
 	int r = op->run(s->d, rq, e);
 
-	crash_point("daemon.%s.end", name);
+	crash_point("daemon.%s.end", op->name); /* the request may be gone */
 	return r;
 }
 
