@@ -1193,20 +1193,32 @@ static bool has_registry(void)
 	return known;
 }
 
+/* What npm on this machine is configured to. */
+static char *ask_npm(const char *key)
+{
+	_cleanup_(freep) char *npm = find_program("npm", getenv("PATH"));
+	const char *argv[] = { npm, "config", "get", key, NULL };
+	char *value = NULL;
+
+	assert_int_equal(npm ? proc_run((char *const *) argv, NULL, "/", 60000, &value, NULL) : -1, 0);
+	value[strcspn(value, "\n")] = '\0';
+	return value;
+}
+
 /* Corepack reads no .npmrc. */
 static void tell_corepack_the_registry(struct fixture *f)
 {
-	_cleanup_(freep) char *npm = find_program("npm", getenv("PATH")), *url = NULL;
-	const char *argv[] = { npm, "config", "get", "registry", NULL };
+	_cleanup_(freep) char *url = ask_npm("registry"), *certificates = ask_npm("cafile");
 
-	assert_int_equal(proc_run((char *const *) argv, NULL, "/", 60000, &url, NULL), 0);
-	url[strcspn(url, "\n")] = '\0';
+	if (*certificates == '/' && !getenv("NODE_EXTRA_CA_CERTS"))
+		env_set(&f->env, "NODE_EXTRA_CA_CERTS", certificates, "test");
+
 	if (str_ends(url, "/"))
 		url[strlen(url) - 1] = '\0';
 	env_set(&f->env, "COREPACK_NPM_REGISTRY", url, "test");
 }
 
-/* npm's own settings of this machine (registry, proxy), which HOME hides. */
+/* npm's own settings of this machine (registry, proxy, certificates): HOME and a prefix hide them. */
 static void use_settings_of_machine(struct fixture *f)
 {
 	const char *home = getenv("HOME"), *given = getenv("NPM_CONFIG_USERCONFIG");
@@ -1215,6 +1227,8 @@ static void use_settings_of_machine(struct fixture *f)
 
 	env_set(&f->env, "NPM_CONFIG_CACHE", cache, "test");
 	env_set(&f->env, "NPM_CONFIG_USERCONFIG", given ? given : npmrc, "test");
+	_cleanup_(freep) char *global = ask_npm("globalconfig");
+	env_set(&f->env, "NPM_CONFIG_GLOBALCONFIG", global, "test");
 	for (char **at = environ; *at; at++) {
 		const char *equals = strchr(*at, '=');
 		_cleanup_(freep) char *name = xstrndup(*at, (size_t) (equals - *at));
@@ -1241,7 +1255,8 @@ static void builds(void **state)
 	use_settings(&f, row->settings);
 	if (row->has_wheel)
 		make_wheel(&f);
-	use_settings_of_machine(&f);
+	if (str_eq(row->runtime, "node"))
+		use_settings_of_machine(&f);
 	if (row->needs_corepack)
 		tell_corepack_the_registry(&f);
 	assert_int_equal(runtime_find(row->runtime)->plan(&b, &f.in, f.deps, NULL), 0);
