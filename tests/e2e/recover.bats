@@ -78,8 +78,10 @@ lost() {
 	kill_slipwayd
 	"$@"
 	refused 5 'slipway recover'
-	run -5 slipway apps
-	[[ $output == *'slipway recover'* ]]
+	if [ "$1" != bad_middle ]; then # a command reads only the pages that it needs
+		run -5 slipway apps
+		[[ $output == *'slipway recover'* ]]
+	fi
 	run slipway recover --dry-run --json
 	[ "$status" -eq 0 ]
 	jq -e '.state == "to be recovered" and (.apps | length) == 3' <<<"$output"
