@@ -257,6 +257,22 @@ touch $proof" "-oProxyCommand=touch\ $proof" "git-receive-pack --help" "git uplo
 	answers kept 1
 }
 
+@test "an app that was destroyed in this very second before can be destroyed" {
+	app_create twice
+	push twice
+	slipway config:set twice A=1
+	# What each second from now on would have left.
+	local now i
+	now=$(date +%s)
+	for ((i = 0; i < 120; i++)); do
+		mkdir -p "$ROOT/backups/destroyed-twice-$(date -u -d "@$((now + i))" +%Y-%m-%dT%H:%M:%SZ)/kept"
+	done
+	run slipway destroy twice --yes
+	[ "$status" -eq 0 ]
+	[ ! -e "$ROOT/config/twice" ]
+	[ "$(cat "$ROOT"/backups/destroyed-twice-*/ENV)" = A=1 ]
+}
+
 @test "piku-H17 the name of a destroyed app can be pushed again, with its data" {
 	app_create h17
 	push h17
