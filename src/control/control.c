@@ -1,6 +1,7 @@
 /* The client side of the control API: one request line out, one answer line in. */
 #include "control/control.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -111,6 +112,7 @@ void control_close(struct control *c)
 
 int control_again(struct control *c, struct err **e)
 {
+	assert(c->buffer); /* it was open */
 	_cleanup_(freep) char *path = xstrdup(c->buffer->path);
 	int64_t until = monotonic_ms() + PATIENCE_MS;
 

@@ -84,8 +84,6 @@ void report_log_tail(const struct deploy *d, const struct target *t);
 
 /* load.c: what a deployment finds when it begins, also after a crash. */
 int deploy_load(struct deploy *d, const char *root, int64_t id, struct err **e);
-/* Connects to the daemon, also again. */
-int deploy_connect(struct deploy *d, struct err **e);
 void deploy_done(struct deploy *d);
 void deploy_set_version(struct deploy *d, long version);
 /* Reads plan.json and spec.json of d->version. */

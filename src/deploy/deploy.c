@@ -100,31 +100,11 @@ static int run_step(struct deploy *d, const struct step *s, struct err **e)
 	return 0;
 }
 
-/* Without the daemon nothing can be undone. One that was started again has adopted this deployment. */
+/* Without the daemon nothing can be undone. One that was started again has adopted this deployment, and is
+ * asked what the one before did not answer (control_call()). */
 static int find_daemon(struct deploy *d, struct err **e)
 {
-	if (control_call(&d->control, "hello", NULL, NULL, NULL) >= 0)
-		return 0;
-	return deploy_connect(d, e);
-}
-
-/* The daemon was started anew since it was last asked, and is there again. */
-static bool has_new_daemon(struct deploy *d)
-{
-	return control_call(&d->control, "hello", NULL, NULL, NULL) < 0 && deploy_connect(d, NULL) >= 0;
-}
-
-/* What a daemon that has died did not answer, the one that was started anew is asked. */
-static int undo_step(struct deploy *d, const struct step *s, struct err **e)
-{
-	_cleanup_(err_freep) struct err *why = NULL;
-	int r = s->undo(d, &why);
-
-	if (r < 0 && has_new_daemon(d))
-		return s->undo(d, e);
-	if (r < 0 && e)
-		*e = TAKE(why);
-	return r;
+	return control_call(&d->control, "hello", NULL, NULL, e);
 }
 
 /* Undoes the first n steps, last first. What cannot be undone is said and the rest goes on; but what a full
@@ -136,7 +116,7 @@ static int undo_steps(struct deploy *d, size_t n, struct err **error)
 		_cleanup_(err_freep) struct err *e = NULL;
 
 		crash_point("undo-%s.begin", s->name);
-		int r = s->undo ? undo_step(d, s, &e) : 0;
+		int r = s->undo ? s->undo(d, &e) : 0;
 
 		if (r < 0) {
 			_cleanup_(freep) char *why = err_text(e);
@@ -228,22 +208,6 @@ static int fail(struct deploy *d, size_t at, const struct err *why, struct err *
 	return d->is_touched ? end(d, "rolled back", error, 6, e) : end(d, "failed", error, status, e);
 }
 
-/* Before a daemon that was started anew, what the old one did not answer is asked once more: these steps may
- * be run again. */
-static int run_step_with_daemon(struct deploy *d, const struct step *s, struct err **e)
-{
-	static const char *const with_daemon[] = { "start", "check", "switch", "retire" };
-	_cleanup_(err_freep) struct err *why = NULL;
-	int r = run_step(d, s, &why);
-
-	for (size_t i = 0; r < 0 && i < COUNT(with_daemon); i++)
-		if (str_eq(with_daemon[i], s->name) && has_new_daemon(d))
-			return run_step(d, s, e);
-	if (r < 0 && e)
-		*e = TAKE(why);
-	return r;
-}
-
 /* What fails once the release is on record as the live one changes nothing about that. */
 static int fail_after_record(struct deploy *d, const struct step *s, int r, const struct err *why,
 			     struct err **e)
@@ -266,7 +230,7 @@ static int run_from(struct deploy *d, size_t from, struct err **e)
 	for (size_t i = from; d->kind->steps[i].name; i++) {
 		const struct step *s = &d->kind->steps[i];
 		_cleanup_(err_freep) struct err *why = NULL;
-		int r = is_wanted(d, s) ? run_step_with_daemon(d, s, &why) : 0;
+		int r = is_wanted(d, s) ? run_step(d, s, &why) : 0;
 
 		if (r >= 0)
 			continue;

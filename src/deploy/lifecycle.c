@@ -159,8 +159,8 @@ static int keep_settings(struct deploy *d, struct err **e)
 	_cleanup_(freep) char *from = root_path(d->root, "config/%s", d->row.app),
 			      *stamp = time_text(now_s());
 	/* with the deployment's number, as an app may come and go twice in a second */
-	_cleanup_(freep) char *to = root_path(d->root, "backups/destroyed-%s-%s-%lld", d->row.app, stamp,
-					      (long long) d->row.id);
+	_cleanup_(freep) char *to =
+		root_path(d->root, "backups/destroyed-%s-%s-%lld", d->row.app, stamp, (long long) d->row.id);
 
 	if (!is_dir(from))
 		return 0;

@@ -32,17 +32,9 @@ static int read_old(struct deploy *d, struct err **e)
 	return r < 0 ? err_wrap(e, r, "reading the live release v%ld", (long) d->row.from_version) : 0;
 }
 
-int deploy_connect(struct deploy *d, struct err **e)
-{
-	_cleanup_(freep) char *socket = root_socket(d->root);
-
-	control_close(&d->control);
-	return control_open(&d->control, socket, e);
-}
-
 int deploy_load(struct deploy *d, const char *root, int64_t id, struct err **e)
 {
-	_cleanup_(freep) char *path = root_store(root);
+	_cleanup_(freep) char *path = root_store(root), *socket = root_socket(root);
 	int r;
 
 	d->root = root;
@@ -76,7 +68,7 @@ int deploy_load(struct deploy *d, const char *root, int64_t id, struct err **e)
 		deploy_set_version(d, (long) d->row.version);
 	r = host_read(&d->host, root, e);
 	if (r >= 0)
-		r = deploy_connect(d, e);
+		r = control_open(&d->control, socket, e);
 	if (r >= 0)
 		r = read_old(d, e);
 	return r;
