@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
-
-#include "base/clock.h"
 #include "store/inspect.h"
 
 /* A cache of 256 KiB is plenty for rows this small; a writer waits 10 s for another one. */
@@ -46,8 +43,8 @@ int store_error(struct store *st, int rc, const char *sql, struct err **e)
 	if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
 		return store_damaged(file_of(st), sqlite3_errstr(primary), e);
 	if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
-		return err_set(e, -EBUSY, "%s has been locked by another process for %u s; try again",
-			       file_of(st), st->patience_ms ? st->patience_ms / 1000 : 10);
+		return err_set(e, -EBUSY, "%s has been locked by another process for 10 s; try again",
+			       file_of(st));
 	if (primary == SQLITE_PERM || primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN)
 		return err_set(e, -EACCES,
 			       "%s cannot be opened for writing (%s): is this the user that set it up?",
@@ -86,8 +83,6 @@ int store_exec(struct store *st, struct err **e, const char *sql, const struct f
 	do
 		rc = sqlite3_step(q);
 	while (rc == SQLITE_ROW);
-	if (rc == SQLITE_DONE)
-		st->has_given_up = false;
 	return rc == SQLITE_DONE ? sqlite3_changes(st->db) : store_error(st, rc, sql, e);
 }
 
@@ -150,26 +145,6 @@ int store_open(struct store *ret, const char *path, bool may_create, struct err 
 	}
 	*ret = st;
 	return 0;
-}
-
-static int on_busy(void *ctx, int tries)
-{
-	struct store *st = ctx;
-
-	if (tries == 0)
-		st->busy_since_ms = monotonic_ms();
-	if (st->has_given_up || monotonic_ms() - st->busy_since_ms >= st->patience_ms) {
-		st->has_given_up = true;
-		return 0;
-	}
-	(void) usleep(tries < 10 ? 1000 : 10000);
-	return 1;
-}
-
-void store_set_patience(struct store *st, unsigned ms)
-{
-	st->patience_ms = ms;
-	(void) sqlite3_busy_handler(st->db, on_busy, st);
 }
 
 int store_check(struct store *st, struct err **e)

@@ -14,15 +14,7 @@
 
 struct store {
 	sqlite3 *db;
-	/* How long a write waits for another process that holds the lock; 0: the usual 10 s. Once it has
-	 * waited in vain, the next ones do not wait at all until one succeeds, so that an event loop stands
-	 * still once only. */
-	unsigned patience_ms;
-	int64_t busy_since_ms; /* monotonic; 0: it is not */
-	bool has_given_up;
 };
-/* For an event loop; to be called when st has got its place in memory. */
-void store_set_patience(struct store *st, unsigned ms);
 
 /*
  * Opens the store at path. may_create: makes and migrates it; otherwise a missing store is ERR_NOT_FOUND, and
