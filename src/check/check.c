@@ -64,9 +64,12 @@ static int timed_out(const struct plan_check *check, const struct check_target *
 		       check->timeout_ms, why);
 }
 
-const struct check_ops *check_ops_of(enum check_kind kind)
+int check_attempt(const struct plan_check *check, const struct check_target *t)
 {
-	return all[kind];
+	_cleanup_(err_freep) struct err *e = NULL;
+	_cleanup_(freep) char *why = NULL;
+
+	return all[check->kind]->attempt(check, t, &why, &e);
 }
 
 int check_wait(const struct plan_check *check, const struct check_target *t, struct err **e)

@@ -30,7 +30,6 @@ struct check_ops {
  */
 int check_wait(const struct plan_check *check, const struct check_target *t, struct err **e);
 
-const struct check_ops *check_ops_of(enum check_kind kind);
 /* One attempt, which takes a moment only for CHECK_PROCESS and CHECK_TCP. 1: healthy. 0: not yet. < 0: never.
  */
 int check_attempt(const struct plan_check *check, const struct check_target *t);

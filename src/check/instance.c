@@ -6,14 +6,6 @@
 #include "check/check.h"
 #include "plan/root.h"
 
-int check_attempt(const struct plan_check *check, const struct check_target *t)
-{
-	_cleanup_(err_freep) struct err *e = NULL;
-	_cleanup_(freep) char *why = NULL;
-
-	return check_ops_of(check->kind)->attempt(check, t, &why, &e);
-}
-
 int check_instance(char **argv, struct err **e)
 {
 	_cleanup_(plan_done) struct plan plan = { 0 };
