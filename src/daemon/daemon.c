@@ -253,8 +253,7 @@ static int open_store(struct daemon *d, const char *path, struct err **e)
 					 text)
 			       : err_set(e, r, "%s", text);
 	}
-	r = store_open(&d->store, path, true, e);
-	return r;
+	return store_open(&d->store, path, true, e);
 }
 
 static int prepare(struct daemon *d, struct err **e)

@@ -533,6 +533,7 @@ void instance_resume(struct instance *i, const json_t *was)
 	size_t log_max = 0;
 
 	(void) read_settings(i, &log_max, NULL);
+	(void) find_user(i, NULL);
 	open_fifo(i);
 	i->exits = (unsigned) json_num(was, "exits", 0);
 	i->began_ms = json_num(was, "began_ms", 0);

@@ -123,6 +123,9 @@ said" ]
 	server_start_slipwayd
 	[ "$(pid_of site web)" = "$instance" ]
 	[ "$(user_of site)" = "$user" ]
+	slipway daemon reexec
+	[ "$(pid_of site web)" = "$instance" ]
+	[ "$(user_of site)" = "$user" ]
 	kill -KILL -- "-$instance"
 	started_again() { [ "$(running site)" = 1 ] && [ "$(pid_of site web)" != "$instance" ] && answers site 2; }
 	wait_until started_again
