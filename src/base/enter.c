@@ -67,7 +67,10 @@ static int set_tmp(struct enter *n, const char *dir, struct err **e)
 {
 	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		return err_set(e, -errno, "making %s: %m", dir);
-	if (n->uid && lchown(dir, n->uid, (gid_t) n->uid) < 0)
+	/* what is there may be the app's doing: nothing but a directory is given away */
+	_cleanup_(closep) int fd = n->uid ? open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	if (n->uid && (fd < 0 || fchown(fd, n->uid, (gid_t) n->uid) < 0))
 		return err_set(e, -errno, "giving %s to its user: %m", dir);
 	return setenv("TMPDIR", dir, 1) < 0 ? err_set(e, -errno, "TMPDIR: %m") : 0;
 }

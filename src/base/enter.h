@@ -15,6 +15,8 @@ char **enter_args(char **argv);
  *   --chdir DIR        work in it
  *   --tmp DIR          make it, and let it be TMPDIR
  *   --set NAME=VALUE   in the command's environment
+ *   --user UID         become it, with the group of the same number, after all else; gives up all
+ * capabilities
  *   --drop all         capabilities
  *   --landlock ABI     restrict itself, with the grants (landlock.h) that follow:
  *   --list, --read, --use, --write PATH
