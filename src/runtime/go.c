@@ -54,12 +54,8 @@ static void go_hash(struct build *b, const struct runtime_input *in, const struc
 		    const char *deps_parent)
 {
 	static const char *const settings[] = { "GO*", "CGO_*", NULL };
-	struct hash *h = hash_new();
+	struct hash *h = deps_hash_new(RECIPE, deps_parent, go->exe, go->version);
 
-	hash_text(h, RECIPE);
-	hash_text(h, deps_parent);
-	hash_text(h, go->exe);
-	hash_text(h, go->version);
 	hash_text(h, b->is_per_release ? in->src : NULL);
 	input_hash_settings(h, in, settings);
 	b->hash = hash_end(h);

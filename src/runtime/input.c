@@ -110,6 +110,17 @@ char *input_setting_place(const struct runtime_input *in, const char *name)
 	return origin ? xasprintf(" (set in %s)", origin) : xstrdup("");
 }
 
+struct hash *deps_hash_new(const char *recipe, const char *deps_parent, const char *exe, const char *version)
+{
+	struct hash *h = hash_new();
+
+	hash_text(h, recipe);
+	hash_text(h, deps_parent);
+	hash_text(h, exe);
+	hash_text(h, version);
+	return h;
+}
+
 int input_has_tools(const struct runtime_input *in, const char *found, const struct tool *tools,
 		    char **missing)
 {

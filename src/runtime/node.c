@@ -262,13 +262,9 @@ static int node_hash(struct build *b, const struct runtime_input *in, const stru
 	static const char *const settings[] = { "NODE_VERSION", "NODE_ENV", "NODE_PACKAGE_MANAGER",
 						"NPM_CONFIG_*", "YARN_*",   "PNPM_*",
 						"BUN_*",        NULL };
-	_cleanup_(hash_dropp) struct hash *h = hash_new();
+	_cleanup_(hash_dropp) struct hash *h = deps_hash_new(RECIPE, deps_parent, node->exe, node->version);
 	int r = 0;
 
-	hash_text(h, RECIPE);
-	hash_text(h, deps_parent);
-	hash_text(h, node->exe);
-	hash_text(h, node->version);
 	hash_text(h, node->nodeenv);
 	hash_text(h, b->is_per_release ? in->src : NULL);
 	input_hash_settings(h, in, settings);

@@ -74,13 +74,10 @@ static int poetry_hash(struct build *b, const struct runtime_input *in, const st
 		       const char *deps_parent, struct err **e)
 {
 	static const char *const settings[] = { "PYTHON_VERSION", "POETRY_*", "PIP_*", NULL };
-	_cleanup_(hash_dropp) struct hash *h = hash_new();
+	_cleanup_(hash_dropp) struct hash *h =
+		deps_hash_new("python-poetry 1", deps_parent, py->exe, py->version);
 	int r;
 
-	hash_text(h, "python-poetry 1");
-	hash_text(h, deps_parent);
-	hash_text(h, py->exe);
-	hash_text(h, py->version);
 	hash_text(h, b->is_per_release ? in->src : NULL);
 	r = hash_inputs(h, in, poetry_files, settings, e);
 	if (r >= 0)

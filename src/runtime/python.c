@@ -171,13 +171,9 @@ static int pip_hash(struct build *b, struct requirements *req, const struct runt
 		    const struct python *py, const char *deps_parent, struct err **e)
 {
 	static const char *const settings[] = { "PYTHON_VERSION", "PIP_*", NULL };
-	_cleanup_(hash_dropp) struct hash *h = hash_new();
+	_cleanup_(hash_dropp) struct hash *h = deps_hash_new(RECIPE, deps_parent, py->exe, py->version);
 	int r;
 
-	hash_text(h, RECIPE);
-	hash_text(h, deps_parent); /* a virtual environment cannot be moved */
-	hash_text(h, py->exe);
-	hash_text(h, py->version);
 	input_hash_settings(h, in, settings);
 	r = requirements_read(req, h, in, "requirements.txt", e);
 	if (r < 0)

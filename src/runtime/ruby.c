@@ -89,13 +89,9 @@ static int ruby_hash(struct build *b, const struct runtime_input *in, const stru
 		     const char *deps_parent, struct err **e)
 {
 	static const char *const settings[] = { "BUNDLE_*", "GEM_*", "RUBYOPT", "RUBYLIB", NULL };
-	_cleanup_(hash_dropp) struct hash *h = hash_new();
+	_cleanup_(hash_dropp) struct hash *h = deps_hash_new(RECIPE, deps_parent, ruby->exe, ruby->version);
 	int r = 0;
 
-	hash_text(h, RECIPE);
-	hash_text(h, deps_parent);
-	hash_text(h, ruby->exe);
-	hash_text(h, ruby->version);
 	hash_text(h, b->is_per_release ? in->src : NULL);
 	input_hash_settings(h, in, settings);
 	for (size_t i = 0; r >= 0 && inputs[i]; i++)
