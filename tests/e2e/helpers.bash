@@ -56,6 +56,10 @@ teardown() {
 # For tests that start something themselves.
 cleanup_test() { :; }
 
+# In setup_file, which cannot skip: every test of the file does. skip_file WHY; return 0
+skip_file() { export SKIP_FILE=$1; }
+setup() { [ -z "${SKIP_FILE:-}" ] || skip "$SKIP_FILE"; }
+
 slow() { [ -z "${CHECK_QUICK:-}" ] || skip "slow: not with --quick"; }
 
 slipway() {
@@ -182,7 +186,7 @@ root_content() {
 
 # A server of a build with hooks (-Ddebug_hooks=true): what reads the folder, dies where it says.
 crash_server_start() {
-	[ -n "${SLIPWAY_HOOKS_BIN-unset}" ] || return 0 # each test skips
+	[ -n "${SLIPWAY_HOOKS_BIN-unset}" ] || { skip_file "there is no build with hooks (./check --quick makes none)" && return 0; }
 	export SLIPWAY_BIN=${SLIPWAY_HOOKS_BIN:-$SLIPWAY_BIN}
 	mkdir -p "$BATS_FILE_TMPDIR/s/root"
 	# In memory, where it may be: what is killed does not ask for the disk.
@@ -203,7 +207,6 @@ crash_server_stop() {
 # crash_matrix SCENARIO [--all]: a selection of its cells, or with CRASH_ALL=1 all. Prints its table.
 crash_matrix() {
 	local table status=0
-	[ -n "${SLIPWAY_HOOKS_BIN-unset}" ] || skip "there is no build with hooks (./check --quick makes none)"
 	[ -e "$ROOT/run/crash/daemon" ] || skip "this build has no debug hooks: set SLIPWAY_HOOKS_BIN"
 	[ -z "${CRASH_ALL:-}" ] || set -- "$1" --all
 	table=$(python3 "$FIXTURES/crash.py" "$@" ${CRASH_ONLY:+--only "$CRASH_ONLY"}) || status=$?

@@ -3,8 +3,8 @@
 load helpers
 
 setup_file() {
-	[ "$(id -u)" = 0 ] || { export SKIP="needs root"; return 0; }
-	unshare -m true 2>/dev/null || { export SKIP="needs mount namespaces"; return 0; }
+	[ "$(id -u)" = 0 ] || { skip_file "needs root" && return 0; }
+	unshare -m true 2>/dev/null || { skip_file "needs mount namespaces" && return 0; }
 	server_start
 	export SYSTEM=$SERVER_DIR/system
 	system_prepare
@@ -12,12 +12,11 @@ setup_file() {
 	helper_start
 }
 teardown_file() {
-	[ -z "${SKIP:-}" ] || return 0
+	[ -z "${SKIP_FILE:-}" ] || return 0
 	server_end_recorded helper
 	server_end_recorded nginx
 	server_stop
 }
-setup() { [ -z "${SKIP:-}" ] || skip "$SKIP"; }
 
 # slipwayd ends its own nginx; the operator's takes the ports.
 system_prepare() {
