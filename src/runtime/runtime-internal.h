@@ -23,8 +23,8 @@ char *input_setting(const struct runtime_input *in, const char *name);
 /* " (set in ORIGIN)" for messages, or ""; to be freed. */
 char *input_setting_place(const struct runtime_input *in, const char *name);
 
-/* A hash begun with what every kind of dependencies depends on: how they are made, where they lie (most cannot
- * be moved), and the interpreter; the latter may be NULL. */
+/* A hash begun with what every kind of dependencies depends on: how they are made, where they lie (most
+ * cannot be moved), and the interpreter; the latter may be NULL. */
 struct hash *deps_hash_new(const char *recipe, const char *deps_parent, const char *exe, const char *version);
 
 /* A program that a runtime cannot do without, and what of Debian brings it; package NULL: nothing does. */
