@@ -15,7 +15,11 @@ struct check_target {
 	const char *host;    /* for the Host header; NULL: address */
 	pid_t pid;   /* the leading process of the instance: the listener must be it or a descendant */
 	int exit_fd; /* becomes readable when the instance ends (a pidfd); -1: unknown */
+	unsigned connect_ms; /* how long a TCP check waits to be accepted; 0: not at all, for the daemon's
+				loop */
 };
+
+enum { CHECK_CONNECT_MS = 1000 }; /* for who may wait */
 
 struct check_ops {
 	const char *name; /* "tcp" */
@@ -30,8 +34,8 @@ struct check_ops {
  */
 int check_wait(const struct plan_check *check, const struct check_target *t, struct err **e);
 
-/* One attempt, which takes a moment only for CHECK_PROCESS and CHECK_TCP. 1: healthy. 0: not yet. < 0: never.
- */
+/* One attempt. It waits for nothing when the check is CHECK_PROCESS, or CHECK_TCP and connect_ms is 0. 1:
+ * healthy. 0: not yet. < 0: never. */
 int check_attempt(const struct plan_check *check, const struct check_target *t);
 /* check_wait() for argv: ROOT APP VERSION SERVICE ORDINAL PORT PID; all else is in the release's plan. */
 int check_instance(char **argv, struct err **e);

@@ -33,7 +33,8 @@ int check_instance(char **argv, struct err **e)
 				       (unsigned) port,
 				       plan.route.hosts.n ? plan.route.hosts.v[0] : NULL,
 				       (pid_t) pid,
-				       exit_fd };
+				       exit_fd,
+				       CHECK_CONNECT_MS };
 
 	return check_wait(&service->check, &target, e);
 }

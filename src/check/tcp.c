@@ -51,8 +51,9 @@ int tcp_find_listener(const struct check_target *t, char **why, struct err **e)
 	return r;
 }
 
-/* 0, or the errno of a connection that was tried for at most a second. */
-static int connect_to(const char *address, unsigned port)
+/* 0, or the errno of a connection that was tried for at most ms: to who does not accept, even one of this
+ * machine takes as long as one lets it. */
+static int connect_to(const char *address, unsigned port, unsigned ms)
 {
 	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
 					.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV };
@@ -70,7 +71,7 @@ static int connect_to(const char *address, unsigned port)
 	if (error == EINPROGRESS) {
 		struct pollfd p = { .fd = fd, .events = POLLOUT };
 
-		if (poll(&p, 1, 1000) <= 0)
+		if (poll(&p, 1, (int) ms) <= 0)
 			return ETIMEDOUT;
 		(void) getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	}
@@ -84,7 +85,7 @@ static int attempt(const struct plan_check *check, const struct check_target *t,
 
 	if (r <= 0)
 		return r;
-	r = connect_to(tcp_connectable(t->address), t->port);
+	r = connect_to(tcp_connectable(t->address), t->port, t->connect_ms);
 	if (r != 0)
 		*why = xasprintf("connecting to %s: %s", at, strerror(r));
 	return r == 0;

@@ -37,7 +37,7 @@ static int check_one(struct deploy *d, const struct target *t, struct err **e)
 	const char *host = plan->route.hosts.n ? plan->route.hosts.v[0] : NULL;
 	_cleanup_(closep) int exit_fd = t->pid > 0 ? pidfd_of((pid_t) t->pid) : -1;
 	struct check_target target = { t->service->name, t->ordinal, d->plan.bind_address, t->port, host,
-				       (pid_t) t->pid,   exit_fd };
+				       (pid_t) t->pid,   exit_fd,    CHECK_CONNECT_MS };
 
 	if (t->pid > 0 && exit_fd == -ESRCH)
 		return err_set(e, ERR_FAILED, "%s.%u ended as soon as it was started", t->service->name,

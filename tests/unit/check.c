@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -268,6 +269,33 @@ static void it_ends_meanwhile(void **state UNUSED)
 	assert_string_equal(e->msg, "web.1 ended before it was healthy");
 }
 
+/* Its queue is full, so that the kernel drops who connects: the daemon's attempt must not wait for that. */
+static void nobody_accepts(void **state UNUSED)
+{
+	unsigned port = 0;
+	_cleanup_(closep) int fd = listen_on("127.0.0.1", &port);
+	_cleanup_(closep) int first = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct sockaddr_in at = { .sin_family = AF_INET,
+					.sin_port = htons((uint16_t) port),
+					.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct instance us = { .pid = getpid(), .pidfd = -1 };
+	struct check_target t = target_of(&us, port);
+	struct pollfd queue = { .fd = fd, .events = POLLIN };
+	int64_t shortest = LONG_MS;
+
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(connect(first, (const struct sockaddr *) &at, sizeof at), 0);
+	assert_int_equal(poll(&queue, 1, LONG_MS), 1);
+	for (int i = 0; i < 5; i++) { /* the machine may be busy at one of them */
+		int64_t began = monotonic_ms(), took;
+
+		assert_int_equal(check_attempt(&tcp, &t), 0);
+		took = monotonic_ms() - began;
+		shortest = took < shortest ? took : shortest;
+	}
+	assert_true(shortest < CHECK_CONNECT_MS / 2);
+}
+
 /* --- http --- */
 
 static const struct http_row {
@@ -351,6 +379,7 @@ int main(void)
 		{ "tcp: it listens on another address", wrong_address },
 		{ "tcp: nothing listens", nothing_listens },
 		{ "tcp: the instance ends", it_ends_meanwhile },
+		{ "tcp: the daemon waits for nobody who does not accept", nobody_accepts },
 		{ "process: alive for long enough, then not", process },
 		{ "ports of an instance", ports },
 	};
