@@ -42,8 +42,8 @@ struct helper {
 	const struct passwd *user;
 	const char *root;
 	char *const *nginx;
-	char *live, *next, *taken; /* in STATE */
-	char *from;                /* the directory whose files are taken or tested */
+	char *live, *next, *taken, *caches; /* in STATE */
+	char *from;                         /* the directory whose files are taken or tested */
 	struct timespec from_mtime;
 	struct file *files;
 	size_t n;
@@ -121,7 +121,8 @@ static int check_files(const struct helper *h, struct err **e)
 {
 	for (size_t i = 0; i < h->n; i++) {
 		unsigned line = 0;
-		_cleanup_(freep) char *fault = nginx_allow_fault(h->files[i].text, h->files[i].n, &line);
+		_cleanup_(freep) char *fault =
+			nginx_allow_fault(h->files[i].text, h->files[i].n, h->caches, &line);
 
 		if (fault)
 			return err_set(e, ERR_REFUSED, "%s in %s/%s:%u", fault, h->from, h->files[i].name,
@@ -264,6 +265,24 @@ static int take(const struct helper *h, struct err **e)
 	return file_replace_unsynced(h->taken, "", 0, 0600, e);
 }
 
+/* What is cached for apps that are cached no more. Old workers may still write there, and fail in vain. */
+static void sweep_caches(const struct helper *h)
+{
+	_cleanup_(strv_done) struct strv names = { 0 };
+
+	(void) dir_list(h->caches, &names, NULL);
+	for (size_t i = 0; i < names.n; i++) {
+		_cleanup_(freep) char *path = path_join(h->caches, names.v[i]),
+				      *word = xasprintf("%s\"", path);
+		bool is_used = false;
+
+		for (size_t k = 0; k < h->n && !is_used; k++)
+			is_used = strstr(h->files[k].text, word) != NULL;
+		if (!is_used)
+			(void) tree_remove(path, NULL);
+	}
+}
+
 /* ---- the conversation ---- */
 
 static int serve(struct helper *h, const char *state, bool is_test, struct err **e)
@@ -273,6 +292,8 @@ static int serve(struct helper *h, const char *state, bool is_test, struct err *
 	_cleanup_(closep) int lock = -1;
 	int r = dir_make(h->live, 0755, e);
 
+	if (r == 0)
+		r = dir_make(h->caches, 0711, e);
 	if (r == 0)
 		r = lock = file_lock(lock_path, true, e);
 	if (r < 0)
@@ -289,6 +310,8 @@ static int serve(struct helper *h, const char *state, bool is_test, struct err *
 	if (r == 0 && !is_test)
 		r = take(h, e);
 	(void) tree_remove(h->next, NULL);
+	if (r == 0 && !is_test)
+		sweep_caches(h);
 	return r;
 }
 
@@ -342,6 +365,7 @@ static int run(int argc, char **argv, bool *is_connected, struct err **e)
 	h.live = path_join(argv[3], "live");
 	h.next = path_join(argv[3], "next");
 	h.taken = path_join(argv[3], "taken");
+	h.caches = path_join(argv[3], "cache");
 	return serve(&h, argv[3], str_eq(word, "test"), e);
 }
 

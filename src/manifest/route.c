@@ -162,12 +162,6 @@ static void read_addresses(struct plan *p, const struct host *host, const struct
 
 static void refuse_what_is_not_there_yet(const struct settings *s)
 {
-	const char *prefixes = setting_text(s, "NGINX_CACHE_PREFIXES");
-
-	if (prefixes)
-		setting_problem(s, SEVERITY_ERROR, "NGINX_CACHE_PREFIXES",
-				"asks for a cache in nginx, which this version of slipway does not have yet: "
-				"unset it");
 	if (setting_flag(s, "NGINX_CLOUDFLARE_ACL", false))
 		setting_problem(
 			s, SEVERITY_ERROR, "NGINX_CLOUDFLARE_ACL",
@@ -187,5 +181,6 @@ void route_compile(struct plan *p, const struct manifest_input *in, const struct
 	read_addresses(p, host, s);
 	p->route.is_https_only = setting_flag(s, "NGINX_HTTPS_ONLY", false);
 	p->route.allows_git = setting_flag(s, "NGINX_ALLOW_GIT_FOLDERS", false);
+	cache_compile(&p->route.cache, s);
 	refuse_what_is_not_there_yet(s);
 }

@@ -43,6 +43,9 @@ const char *statics_add(struct plan_route *route, const char *text, bool is_work
 /* LIMIT_MEMORY, LIMIT_CPU, LIMIT_PIDS, LIMIT_NOFILE, once the plan has its services. */
 void limits_compile(struct plan *p, const struct manifest_input *in, const struct settings *s);
 
+/* NGINX_CACHE_*. */
+void cache_compile(struct plan_cache *cache, const struct settings *s);
+
 /* All that the router needs: host names, NGINX_*, listen addresses. dir: the code. has_http: is anything
  * served? */
 void route_compile(struct plan *p, const struct manifest_input *in, const struct settings *s);

@@ -115,6 +115,11 @@ static const char *check_level(const char *s)
 	return sandbox_level_read(&level, s) ? NULL : "\"both\", \"bwrap\", \"landlock\" or \"off\"";
 }
 
+static const char *check_directory(const char *s)
+{
+	return *s == '/' && !strpbrk(s, "\"\\$;{}'") && strlen(s) < 1000 ? NULL : "an absolute directory";
+}
+
 static const char *check_socket(const char *s)
 {
 	return *s == '/' && strlen(s) < 108 ? NULL : "the absolute path of a socket, of at most 107 bytes";
@@ -126,6 +131,7 @@ static const struct key keys[] = {
 	{ "instances", "cgroup", KEY_TEXT, AT(cgroup), .check = check_cgroup },
 	{ "instances", "start_at_once", KEY_NUMBER, AT(start_at_once), 1, 10000 },
 	{ "instances", "users", KEY_TEXT, AT(users), .check = check_users },
+	{ "nginx", "cache", KEY_TEXT, AT(nginx_cache), .check = check_directory },
 	{ "nginx", "helper", KEY_TEXT, AT(nginx_helper), .check = check_socket },
 	{ "nginx", "http_port", KEY_NUMBER, AT(http_port), 1, 65535 },
 	{ "nginx", "https_port", KEY_NUMBER, AT(https_port), 1, 65535 },
@@ -369,6 +375,7 @@ static void set_defaults(struct host *h)
 {
 	*h = (struct host){ .router = xstrdup("nginx"),
 			    .nginx_helper = xstrdup("/run/slipway-nginx.sock"),
+			    .nginx_cache = xstrdup("/var/lib/slipway-nginx/cache"),
 			    .http_port = 80,
 			    .https_port = 443,
 			    .listen_ipv4 = xstrdup("0.0.0.0"),
@@ -427,6 +434,7 @@ void host_done(struct host *h)
 	free(h->default_domain);
 	free(h->router);
 	free(h->nginx_helper);
+	free(h->nginx_cache);
 	free(h->nginx_user);
 	free(h->listen_ipv4);
 	free(h->listen_ipv6);

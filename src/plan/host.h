@@ -12,6 +12,8 @@ struct host {
 	char *router;          /* [router] kind: "nginx" or "none" */
 	bool nginx_is_private; /* [nginx] private: slipwayd runs nginx itself, unprivileged or not */
 	char *nginx_helper;    /* [nginx] helper: the socket of slipway-nginx, for the system's nginx */
+	char *nginx_cache;     /* [nginx] cache: where the system's nginx keeps what it caches, as
+				  slipway-nginx says; default "/var/lib/slipway-nginx/cache" */
 	char *nginx_user;    /* [nginx] user: of the workers of a private nginx started as root; NULL: nginx's
 				own */
 	unsigned http_port;  /* [nginx] http_port, default 80 */

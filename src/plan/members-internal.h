@@ -17,6 +17,7 @@ enum member_type {
 	MEMBER_TEXTS,        /* struct strv */
 	MEMBER_WORD,         /* an enum, written as one of words[] */
 	MEMBER_OTHER,        /* the caller's own; only its presence is looked at */
+	MEMBER_LATER,        /* the same; may be missing: files from before there was one */
 	MEMBER_LIMITS,       /* struct limits; may be missing: files from before there were any */
 };
 
@@ -33,7 +34,7 @@ struct member {
 #field, type_, offsetof(struct of, field), NULL, 0                                           \
 	}
 
-/* Sets all members but MEMBER_OTHER. */
+/* Sets all members but MEMBER_OTHER and MEMBER_LATER. */
 void members_write(json_t *j, const void *from, const struct member *m, size_t n);
 /*
  * Reads what members_write() wrote into a zeroed struct. Strict: every member is there, of its type and in

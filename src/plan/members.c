@@ -40,6 +40,7 @@ static json_t *member_to_json(const void *from, const struct member *m)
 	case MEMBER_LIMITS:
 		return limits_to_json(at);
 	case MEMBER_OTHER:
+	case MEMBER_LATER:
 		break;
 	}
 	return NULL;
@@ -48,7 +49,7 @@ static json_t *member_to_json(const void *from, const struct member *m)
 void members_write(json_t *j, const void *from, const struct member *m, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (m[i].type != MEMBER_OTHER)
+		if (m[i].type != MEMBER_OTHER && m[i].type != MEMBER_LATER)
 			(void) json_object_set_new(j, m[i].name, member_to_json(from, &m[i]));
 }
 
@@ -123,6 +124,7 @@ static bool read_member(void *to, const json_t *v, const struct member *m)
 	case MEMBER_LIMITS:
 		return limits_from_json(v, at);
 	case MEMBER_OTHER:
+	case MEMBER_LATER:
 		return true;
 	}
 	return false;
@@ -146,7 +148,7 @@ int members_read(void *to, const json_t *j, const char *what, const struct membe
 		return err_set(e, ERR_REFUSED, "%s is not a JSON object", what);
 	for (size_t i = 0; i < n; i++) {
 		v = json_object_get(j, m[i].name);
-		if (!v && m[i].type == MEMBER_LIMITS)
+		if (!v && (m[i].type == MEMBER_LIMITS || m[i].type == MEMBER_LATER))
 			continue;
 		if (!v)
 			return err_set(e, ERR_REFUSED, "%s has no member '%s'", what, m[i].name);

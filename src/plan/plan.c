@@ -47,6 +47,13 @@ static const struct member static_members[] = {
 	MEMBER(MEMBER_TEXT, plan_static, path),
 };
 
+static const struct member cache_members[] = {
+	MEMBER(MEMBER_TEXTS, plan_cache, prefixes),       MEMBER(MEMBER_TEXT_OR_NULL, plan_cache, path),
+	MEMBER(MEMBER_UNSIGNED, plan_cache, size_gb),     MEMBER(MEMBER_UNSIGNED, plan_cache, time_s),
+	MEMBER(MEMBER_UNSIGNED, plan_cache, redirects_s), MEMBER(MEMBER_UNSIGNED, plan_cache, any_s),
+	MEMBER(MEMBER_UNSIGNED, plan_cache, control_s),   MEMBER(MEMBER_UNSIGNED, plan_cache, expiry_s),
+};
+
 static const struct member route_members[] = {
 	MEMBER(MEMBER_TEXTS, plan_route, hosts),
 	{ "statics", MEMBER_OTHER, 0, NULL, 0 },
@@ -57,6 +64,7 @@ static const struct member route_members[] = {
 	MEMBER(MEMBER_TEXT_OR_NULL, plan_route, ipv4_address),
 	MEMBER(MEMBER_TEXT_OR_NULL, plan_route, ipv6_address),
 	MEMBER(MEMBER_TEXT_OR_NULL, plan_route, include_file),
+	{ "cache", MEMBER_LATER, 0, NULL, 0 },
 };
 
 static const struct member plan_members[] = {
@@ -138,6 +146,10 @@ static json_t *route_to_json(const struct plan_route *route)
 		(void) json_array_append_new(
 			statics, object_of(&route->statics[i], static_members, COUNT(static_members)));
 	(void) json_object_set_new(j, "statics", statics);
+	(void) json_object_set_new(j, "cache",
+				   route->cache.prefixes.n
+					   ? object_of(&route->cache, cache_members, COUNT(cache_members))
+					   : json_null());
 	return j;
 }
 
@@ -190,7 +202,7 @@ static int services_from_json(struct plan *p, const json_t *all, struct err **e)
 static int route_from_json(struct plan_route *route, const json_t *j, struct err **e)
 {
 	int r = members_read(route, j, "the route", route_members, COUNT(route_members), e);
-	const json_t *statics = json_object_get(j, "statics");
+	const json_t *statics = json_object_get(j, "statics"), *cache = json_object_get(j, "cache");
 	json_t *at;
 	size_t i;
 
@@ -203,6 +215,8 @@ static int route_from_json(struct plan_route *route, const json_t *j, struct err
 		r = members_read(GROW(&route->statics, &route->n_statics), at, "a static mapping",
 				 static_members, COUNT(static_members), e);
 	}
+	if (r == 0 && cache && !json_is_null(cache))
+		r = members_read(&route->cache, cache, "the cache", cache_members, COUNT(cache_members), e);
 	return r;
 }
 
@@ -250,6 +264,7 @@ void plan_done(struct plan *p)
 	for (size_t i = 0; i < p->route.n_statics; i++)
 		members_done(&p->route.statics[i], static_members, COUNT(static_members));
 	free(p->route.statics);
+	members_done(&p->route.cache, cache_members, COUNT(cache_members));
 	members_done(&p->route, route_members, COUNT(route_members));
 	members_done(p, plan_members, COUNT(plan_members));
 	*p = (struct plan){ 0 };

@@ -54,6 +54,16 @@ struct plan_static {
 	char *path; /* relative to the app's directory, without slashes around ("." for all), or absolute */
 };
 
+/* What nginx keeps of the app's answers. */
+struct plan_cache {
+	struct strv prefixes; /* of URL paths, without the '/' in front; empty: nothing is kept */
+	char *path;           /* NGINX_CACHE_PATH: the operator's directory for it; NULL: slipway's own */
+	unsigned size_gb;     /* at most on disk */
+	unsigned time_s, redirects_s, any_s; /* that 200 and 304; 301 and 307; the rest are kept */
+	unsigned control_s;                  /* max-age that clients are told */
+	unsigned expiry_s;                   /* until what nobody asks for leaves the disk */
+};
+
 struct plan_route {
 	struct strv hosts; /* the first names the certificate; empty: not routed by name */
 	struct plan_static *statics;
@@ -64,6 +74,7 @@ struct plan_route {
 	bool allows_git;                   /* NGINX_ALLOW_GIT_FOLDERS */
 	char *ipv4_address, *ipv6_address; /* to listen on */
 	char *include_file; /* NGINX_INCLUDE_FILE, relative to the app's directory; NULL: none */
+	struct plan_cache cache;
 };
 
 struct plan {

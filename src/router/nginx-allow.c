@@ -190,6 +190,21 @@ static const char *const allowed[] = {
 	"proxy_buffer_size",
 	"proxy_buffering",
 	"proxy_buffers",
+	"proxy_cache",
+	"proxy_cache_background_update",
+	"proxy_cache_bypass",
+	"proxy_cache_convert_head",
+	"proxy_cache_key",
+	"proxy_cache_lock",
+	"proxy_cache_lock_age",
+	"proxy_cache_lock_timeout",
+	"proxy_cache_max_range_offset",
+	"proxy_cache_methods",
+	"proxy_cache_min_uses",
+	"proxy_cache_path",
+	"proxy_cache_revalidate",
+	"proxy_cache_use_stale",
+	"proxy_cache_valid",
 	"proxy_busy_buffers_size",
 	"proxy_connect_timeout",
 	"proxy_cookie_domain",
@@ -246,10 +261,17 @@ static const char *const allowed[] = {
 	"fastcgi_split_path_info",
 	"uwsgi_buffering",
 	"uwsgi_buffers",
+	"uwsgi_cache",
+	"uwsgi_cache_bypass",
+	"uwsgi_cache_key",
+	"uwsgi_cache_min_uses",
+	"uwsgi_cache_path",
+	"uwsgi_cache_valid",
 	"uwsgi_connect_timeout",
 	"uwsgi_hide_header",
 	"uwsgi_modifier1",
 	"uwsgi_modifier2",
+	"uwsgi_no_cache",
 	"uwsgi_param",
 	"uwsgi_pass",
 	"uwsgi_pass_header",
@@ -355,17 +377,64 @@ static char *judge_value(const char *name, const char *value)
 	return NULL;
 }
 
-/* One directive, up to its ';' or '{'. */
+#define ZONES_MAX 4 /* a file has one cache, or one for each way to its app */
+
+/* One directive, up to its ';' or '{'; and the caches that the directives before it have made. */
 struct directive {
-	char name[WORD_MAX], value[WORD_MAX];
+	char name[WORD_MAX], value[WORD_MAX], zone[WORD_MAX];
 	unsigned words, line;
+	char zones[ZONES_MAX][256];
+	size_t n_zones;
 };
 
-static char *judge(const struct directive *d, bool in_table)
+static bool is_name(const char *s, size_t n)
+{
+	static const char legal[] = "abcdefghijklmnopqrstuvwxyz0123456789._-@";
+
+	return n > 0 && n < 256 && *s != '.' && strspn(s, legal) >= n;
+}
+
+/* A cache's directory is made, and given to the workers, by the master: only in root's own directory. */
+static char *judge_cache_path(struct directive *d, const char *caches)
+{
+	size_t n = caches ? strlen(caches) : 0, zone = strcspn(d->zone, ":");
+
+	if (!caches || strncmp(d->value, caches, n) != 0 || d->value[n] != '/' ||
+	    !is_name(d->value + n + 1, strlen(d->value + n + 1)))
+		return xasprintf("a cache may only be a directory in %s in a file of slipway's: nginx would "
+				 "make it as root",
+				 caches ? caches : "(none)");
+	if (!is_name(d->zone, zone) || d->n_zones >= ZONES_MAX)
+		return xasprintf("\"%s\" has to have one keys_zone of a plain name in a file of slipway's",
+				 d->name);
+	memcpy(d->zones[d->n_zones], d->zone, zone);
+	d->zones[d->n_zones++][zone] = '\0';
+	return NULL;
+}
+
+/* Another's cache could be read through this one's host names, or filled with what is not its own. */
+static char *judge_cache(const struct directive *d)
+{
+	for (size_t i = 0; i < d->n_zones; i++)
+		if (str_eq(d->value, d->zones[i]))
+			return NULL;
+	return str_eq(d->value, "off")
+		       ? NULL
+		       : xasprintf("\"%s\" has to name a cache of this very file in a file of slipway's",
+				   d->name);
+}
+
+static char *judge(struct directive *d, const char *caches, bool in_table)
 {
 	char *fault = judge_name(d->name, d->value, in_table);
 
-	return fault || in_table || d->words < 2 ? fault : judge_value(d->name, d->value);
+	if (fault || in_table)
+		return fault;
+	if (str_eq(d->name, "proxy_cache_path") || str_eq(d->name, "uwsgi_cache_path"))
+		return judge_cache_path(d, caches);
+	if (str_eq(d->name, "proxy_cache") || str_eq(d->name, "uwsgi_cache"))
+		return judge_cache(d);
+	return d->words < 2 ? NULL : judge_value(d->name, d->value);
 }
 
 /* The next directive into *d; returns ';', '{', '}', '\0' at the end, or '!' for what cannot be read. */
@@ -374,7 +443,7 @@ static char read_directive(struct reader *r, struct directive *d)
 	char word[WORD_MAX];
 
 	d->words = 0;
-	d->name[0] = d->value[0] = '\0';
+	d->name[0] = d->value[0] = d->zone[0] = '\0';
 	r->was_quoted = false;
 	while (r->at < r->end) {
 		char c = *r->at;
@@ -401,13 +470,15 @@ static char read_directive(struct reader *r, struct directive *d)
 				return '!';
 			if (d->words < 2)
 				memcpy(d->words ? d->value : d->name, word, WORD_MAX);
+			else if (str_starts(word, "keys_zone="))
+				memcpy(d->zone, word + strlen("keys_zone="), WORD_MAX - strlen("keys_zone="));
 			d->words++;
 		}
 	}
 	return d->words ? '!' : '\0';
 }
 
-static char *check(const char *text, size_t n, unsigned *line, struct directive *d)
+static char *check(const char *text, size_t n, const char *caches, unsigned *line, struct directive *d)
 {
 	struct reader r = { .at = text, .end = text + n, .line = 1 };
 	unsigned depth = 0, table = 0; /* table: the depth of the table's block; 0: in none */
@@ -428,7 +499,7 @@ static char *check(const char *text, size_t n, unsigned *line, struct directive 
 			continue;
 		}
 		*line = d->line;
-		char *fault = judge(d, table != 0);
+		char *fault = judge(d, caches, table != 0);
 		if (fault)
 			return fault;
 		if (end == '{' && (table || ++depth > DEPTH_MAX))
@@ -438,13 +509,13 @@ static char *check(const char *text, size_t n, unsigned *line, struct directive 
 	}
 }
 
-char *nginx_allow_fault(const char *text, size_t n, unsigned *line)
+char *nginx_allow_fault(const char *text, size_t n, const char *caches, unsigned *line)
 {
 	struct directive *d = xcalloc(1, sizeof *d);
 	bool has_nul = memchr(text, '\0', n) != NULL; /* where one ends, others go on */
 
 	*line = 1;
-	char *fault = has_nul ? xstrdup("there is a NUL byte in it") : check(text, n, line, d);
+	char *fault = has_nul ? xstrdup("there is a NUL byte in it") : check(text, n, caches, line, d);
 
 	free(d);
 	return fault;

@@ -6,5 +6,8 @@
 
 #include <stddef.h>
 
-/* NULL: nothing is wrong with the text. Else what is, in *line; to be freed. */
-char *nginx_allow_fault(const char *text, size_t n, unsigned *line);
+/*
+ * NULL: nothing is wrong with the text. Else what is, in *line; to be freed. caches: the directory, root's
+ * own, in which nginx may make directories for caches, as root; NULL: nothing is to be cached.
+ */
+char *nginx_allow_fault(const char *text, size_t n, const char *caches, unsigned *line);

@@ -125,7 +125,7 @@ int nginx_include_read(const struct router_app *a, char **ret, struct err **e)
 	unsigned line = 0;
 	const char *fault = nginx_include_fault(ready);
 	_cleanup_(freep) char *forbidden =
-		a->host->nginx_is_private ? NULL : nginx_allow_fault(ready, strlen(ready), &line);
+		a->host->nginx_is_private ? NULL : nginx_allow_fault(ready, strlen(ready), NULL, &line);
 	if (fault)
 		return err_set(e, ERR_REFUSED,
 			       "%s: %s: its directives have to stay within the app's own server", file,

@@ -85,6 +85,26 @@ int nginx_include_read(const struct router_app *a, char **ret, struct err **e);
 /* NULL, or what makes the text unfit to be pasted into a block: it would end it or go beyond it. */
 const char *nginx_include_fault(const char *text);
 
+/* --- nginx-cache.c --- */
+
+/* Where nginx keeps an app's answers; all NULL: it keeps none. */
+struct nginx_cache {
+	char *dir;  /* nginx makes it */
+	char *zone; /* of memory */
+};
+
+/* Has it a cache and instances to fill it? */
+bool nginx_has_cache(const struct router_app *a);
+/* Finds the directory, and makes the ones above it. */
+int nginx_cache_prepare(const struct router_app *a, const struct nginx_facts *f, struct nginx_cache *ret,
+			struct err **e);
+void nginx_cache_done(struct nginx_cache *c);
+/* Of http{}, and of the server: nothing without a cache. */
+void nginx_put_cache_zone(struct strb *b, const struct router_app *a, const struct nginx_cache *c);
+void nginx_put_cache_location(struct strb *b, const struct router_app *a, const struct nginx_cache *c);
+/* What is kept of an app that is served no more. */
+void nginx_cache_remove(const char *root, const char *app);
+
 /* --- nginx-render.c: the text of one app's file --- */
 
 int nginx_render(const struct router_app *a, const struct nginx_facts *f, char **ret, struct err **e);
@@ -95,6 +115,8 @@ void nginx_put_listen(struct strb *b, const struct host *host, const struct plan
 const char *nginx_tls_words(const struct nginx_facts *f);
 /* A file in the app's directory that is for nobody outside. */
 bool nginx_is_secret(const char *name);
+/* What hands a request to the app: the inside of a location. */
+void nginx_put_pass(struct strb *b, const struct router_app *a);
 /* The location of ACME's HTTP-01 challenges. */
 void nginx_put_acme(struct strb *b, const char *root);
 /* Appends; once something did not fit, b->max is 0 and the text is unfit for use. */

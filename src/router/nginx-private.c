@@ -85,7 +85,7 @@ static const char *const defaults[] = {
 	"gzip_vary on",
 	"gzip_types " COMPRESSED,
 	"ssl_protocols TLSv1.2 TLSv1.3",
-	"ssl_session_cache shared:slipway:2m",
+	"ssl_session_cache shared:_slipway:2m",
 	"ssl_session_timeout 1h",
 };
 

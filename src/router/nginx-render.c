@@ -137,14 +137,9 @@ static void put_unavailable(struct strb *b, const char *location, const char *ap
 		  location, app, why);
 }
 
-static void put_proxy(struct strb *b, const char *location, const struct router_app *a)
+void nginx_put_pass(struct strb *b, const struct router_app *a)
 {
-	if (a->n_ports == 0) {
-		put_unavailable(b, location, a->plan->app, "is not running");
-		return;
-	}
 	nginx_put(b,
-		  "\tlocation %s {\n"
 		  "\t\tproxy_pass http://%s;\n"
 		  "\t\tproxy_http_version 1.1;\n"
 		  "\t\tproxy_set_header Host $http_host;\n"
@@ -154,9 +149,19 @@ static void put_proxy(struct strb *b, const char *location, const struct router_
 		  "\t\tproxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
 		  "\t\tproxy_set_header X-Remote-Address $remote_addr;\n"
 		  "\t\tproxy_set_header X-Forwarded-Port $server_port;\n"
-		  "\t\tproxy_set_header X-Request-Start $msec;\n"
-		  "\t}\n",
-		  location, a->plan->app);
+		  "\t\tproxy_set_header X-Request-Start $msec;\n",
+		  a->plan->app);
+}
+
+static void put_proxy(struct strb *b, const char *location, const struct router_app *a)
+{
+	if (a->n_ports == 0) {
+		put_unavailable(b, location, a->plan->app, "is not running");
+		return;
+	}
+	nginx_put(b, "\tlocation %s {\n", location);
+	nginx_put_pass(b, a);
+	nginx_put(b, "\t}\n");
 }
 
 static void put_links(struct strb *b, const struct nginx_static *s)
@@ -218,12 +223,13 @@ static void put_static(struct strb *b, const struct router_app *a, const struct 
 
 /* A static site beside an app: what is a file is answered with it, all else goes to the app. */
 static void put_locations(struct strb *b, const struct router_app *a, struct nginx_statics *statics,
-			  const char *include)
+			  const struct nginx_cache *cache, const char *include)
 {
 	bool is_proxied = nginx_is_proxied(a->plan), has_site = false;
 
 	if (!a->plan->route.allows_git)
 		nginx_put(b, "\tlocation ~ /\\.git {\n\t\treturn 403;\n\t}\n");
+	nginx_put_cache_location(b, a, cache);
 	for (size_t i = 0; i < statics->n; i++) {
 		bool is_site = str_eq(statics->v[i].url, "/");
 
@@ -243,7 +249,8 @@ static void put_locations(struct strb *b, const struct router_app *a, struct ngi
 		nginx_put(b, "\tlocation / {\n\t\treturn 404;\n\t}\n");
 }
 
-static int put_server(struct strb *b, const struct router_app *a, const struct nginx_facts *f, struct err **e)
+static int put_server(struct strb *b, const struct router_app *a, const struct nginx_facts *f,
+		      const struct nginx_cache *cache, struct err **e)
 {
 	_cleanup_(nginx_statics_done) struct nginx_statics statics = { 0 };
 	_cleanup_(freep) char *include = NULL;
@@ -269,7 +276,7 @@ static int put_server(struct strb *b, const struct router_app *a, const struct n
 	} else {
 		if (*include)
 			nginx_put(b, "\t# NGINX_INCLUDE_FILE\n%s\n\t# end of NGINX_INCLUDE_FILE\n", include);
-		put_locations(b, a, &statics, include);
+		put_locations(b, a, &statics, cache, include);
 	}
 	nginx_put(b, "}\n");
 	return 0;
@@ -277,16 +284,20 @@ static int put_server(struct strb *b, const struct router_app *a, const struct n
 
 int nginx_render(const struct router_app *a, const struct nginx_facts *f, char **ret, struct err **e)
 {
+	_cleanup_(nginx_cache_done) struct nginx_cache cache = { 0 };
 	struct strb b = STRB(CONF_MAX);
-	int r;
+	int r = nginx_cache_prepare(a, f, &cache, e);
 
+	if (r < 0)
+		return r;
 	nginx_put(&b, "# Made by slipway for the app %s at its deployment, and made anew at the next.\n",
 		  a->plan->app);
 	if (nginx_is_proxied(a->plan) && !a->is_stopped)
 		put_upstream(&b, a);
+	nginx_put_cache_zone(&b, a, &cache);
 	if (a->plan->route.is_https_only)
 		put_redirect_server(&b, a, f);
-	r = put_server(&b, a, f, e);
+	r = put_server(&b, a, f, &cache, e);
 	if (r < 0) {
 		strb_done(&b);
 		return r;

@@ -238,6 +238,8 @@ static int nginx_remove(const char *root, const struct host *host, const char *a
 	}
 	if (r == 0 && unlink(broken) < 0 && errno != ENOENT)
 		r = err_set(e, -errno, "removing %s: %m", broken);
+	if (r == 0)
+		nginx_cache_remove(root, app);
 	return r < 0 ? err_wrap(e, r, "taking %s out of nginx", app) : certificate_remove(root, app, e);
 }
 

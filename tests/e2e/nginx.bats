@@ -165,6 +165,60 @@ static_create() {
 	[ "$(http g08.localhost /page)" = page ]
 }
 
+@test "piku-G09 answers below the prefixes are cached, and the app hears its name" {
+	app_create g09
+	env_file g09 'NGINX_CACHE_PREFIXES=/img,api|/x' NGINX_CACHE_TIME=abc
+	run push g09
+	[ "$status" -eq 0 ]
+	[[ $output == *"NGINX_CACHE_TIME is 'abc'"*3600* ]]
+	local headers=$BATS_TEST_TMPDIR/headers path first again
+	for path in /img/1 /API/2 /x3; do
+		first=$(http g09.localhost "$path?q=1" -D "$headers")
+		grep -qi '^X-Cache: MISS' "$headers"
+		[[ $(jq -r .headers.Host <<<"$first") == g09.localhost* ]]
+		again=$(http g09.localhost "$path?q=1" -D "$headers")
+		grep -qi '^X-Cache: HIT' "$headers"
+		grep -qi '^Cache-Control: public, max-age=3600' "$headers"
+		grep -qi '^X-Deployed-By: Piku' "$headers"
+		[ "$again" = "$first" ]
+	done
+	http g09.localhost /other -D "$headers" -o /dev/null
+	run ! grep -qi '^X-Cache' "$headers"
+	# What one who has signed in gets is for nobody else, nor the same path under https.
+	http g09.localhost /img/1?q=1 -H 'Authorization: x' -D "$headers" -o /dev/null
+	grep -qi '^X-Cache: BYPASS' "$headers"
+	https g09.localhost /img/1?q=1 -D "$headers" -o /dev/null
+	grep -qi '^X-Cache: MISS' "$headers"
+	# A redeploy and another directory of the operator's go on.
+	slipway config:set g09 "NGINX_CACHE_PATH=$SERVER_DIR/kept" NGINX_CACHE_CONTROL=60
+	http g09.localhost /img/1 -o /dev/null
+	http g09.localhost /img/1 -D "$headers" -o /dev/null
+	grep -qi '^X-Cache: HIT' "$headers"
+	grep -qi '^Cache-Control: public, max-age=60' "$headers"
+	[ -n "$(find "$SERVER_DIR/kept/slipway-cache-g09" -type f)" ]
+}
+
+@test "piku-G10 a cache always has a directory, and never one of the repository's choice" {
+	app_create g10
+	env_file g10 NGINX_CACHE_PREFIXES=img "NGINX_CACHE_PATH=$SERVER_DIR/stolen"
+	run push g10
+	[ "$status" -eq 0 ]
+	[[ $output == *'only the operator may choose'* ]]
+	[ ! -e "$SERVER_DIR/stolen" ]
+	conf g10 | grep -qF "proxy_cache_path \"$ROOT/cache/.nginx/kept/g10\""
+	http g10.localhost /img -o /dev/null
+	[ -n "$(find "$ROOT/cache/.nginx/kept/g10" -type f)" ]
+	# One that does not exist is made, one that cannot be used is not.
+	slipway config:set g10 "NGINX_CACHE_PATH=$SERVER_DIR/none/x"
+	http g10.localhost /img -o /dev/null
+	[ -n "$(find "$SERVER_DIR/none/x" -type f)" ]
+	run slipway config:set g10 "NGINX_CACHE_PATH=$ROOT/data/g10"
+	[[ $output == *'cannot be used'* ]]
+	conf g10 | grep -qF "proxy_cache_path \"$ROOT/cache/.nginx/kept/g10\""
+	slipway destroy g10 --yes
+	[ ! -e "$ROOT/cache/.nginx/kept/g10" ]
+}
+
 @test "piku-G11 .git is forbidden unless it is allowed" {
 	# Git takes no directory .git into a commit; the rule is about any path with that name.
 	app_create g11
@@ -299,10 +353,10 @@ static_create() {
 
 @test "a setting of a later issue is refused, not ignored" {
 	app_create glater
-	env_file glater 'NGINX_CACHE_PREFIXES=/img'
+	env_file glater 'NGINX_CLOUDFLARE_ACL=true'
 	run push glater
 	[ "$status" -ne 0 ]
-	[[ $output == *NGINX_CACHE_PREFIXES* ]]
+	[[ $output == *NGINX_CLOUDFLARE_ACL* ]]
 }
 
 @test "a killed nginx comes back" {

@@ -21,7 +21,7 @@ teardown_file() {
 # slipwayd ends its own nginx; the operator's takes the ports.
 system_prepare() {
 	mkdir -p "$SYSTEM/state"
-	sed -i "s|^private = true|private = false\nhelper = \"$SYSTEM/helper.sock\"|" "$ROOT/config.toml"
+	sed -i "s|^private = true|private = false\nhelper = \"$SYSTEM/helper.sock\"\ncache = \"$SYSTEM/state/cache\"|" "$ROOT/config.toml"
 	kill -HUP "$(cat "$ROOT/run/slipwayd.lock")"
 	wait_until private_is_gone
 	cat >"$SYSTEM/nginx.conf" <<-END
@@ -165,6 +165,37 @@ workers() { pgrep -P "$(cat "$SYSTEM/nginx.pid")" | sort; }
 	rm "$ROOT/nginx/shadow.conf"
 	[ "$status" -ne 0 ]
 	[[ $output != *root:* ]]
+}
+
+@test "piku-G09 answers are cached by the system's nginx, in a directory of root's and nowhere else" {
+	local path
+	app_create cached
+	printf 'NGINX_CACHE_PREFIXES=img\n' >"$WORK/cached/ENV"
+	commit cached ENV
+	run push cached
+	echo "$output"
+	[ "$status" -eq 0 ]
+	http cached.localhost /img -o /dev/null
+	http cached.localhost /img -o /dev/null -D "$BATS_TEST_TMPDIR/headers"
+	grep -qi '^X-Cache: HIT' "$BATS_TEST_TMPDIR/headers"
+	[ -n "$(find "$SYSTEM/state/cache/cached" -type f)" ]
+	[ "$(stat -c %u "$SYSTEM/state/cache")" = 0 ]
+	# Who has taken slipway's user over can have no other directory made or given away, nor use another's cache.
+	mkdir "$SYSTEM/victim"
+	for path in "$SYSTEM/victim" "$SYSTEM/state/cache/../../victim" "$SYSTEM/state/cache"; do
+		printf 'proxy_cache_path "%s" keys_zone=evil:1m;\n' "$path" >"$ROOT/nginx/evil.conf"
+		run helper_once
+		[ "$status" -eq 4 ]
+		[[ $output == 'refused a cache may only be a directory in '* ]]
+	done
+	printf 'server { listen 127.0.0.1:%s; server_name evil.example; proxy_cache cached; }\n' "$HTTP_PORT" >"$ROOT/nginx/evil.conf"
+	run helper_once
+	rm "$ROOT/nginx/evil.conf"
+	[[ $output == 'refused "proxy_cache" has to name a cache of this very file'* ]]
+	[ "$(stat -c %u "$SYSTEM/victim")" = 0 ]
+	# Gone with the app.
+	slipway destroy cached --yes
+	[ ! -e "$SYSTEM/state/cache/cached" ]
 }
 
 @test "another user is refused, and so is another word" {

@@ -45,6 +45,33 @@ static const struct row {
 	{ "code", TEXT("location / { content_by_lua_block { x } }"), "\"content_by_lua_block\" is not", 1 },
 	{ "a socket", TEXT("server { listen unix:/run/x; }"), "\"listen unix:\" is not allowed", 1 },
 	{ "an engine", TEXT("ssl_certificate_key engine:x:y;"), "\"ssl_certificate_key\" has to name", 1 },
+	{ "a cache in root's own directory",
+	  TEXT("proxy_cache_path \"/var/c/blog\" levels=1:2 keys_zone=blog:20m;\n"
+	       "server { location / { proxy_cache blog; proxy_cache off; } }"),
+	  NULL, 0 },
+	{ "a cache elsewhere", TEXT("\nproxy_cache_path /etc keys_zone=a:1m;"),
+	  "a cache may only be a directory in /var/c", 2 },
+	{ "a cache above", TEXT("proxy_cache_path /var/c/../../etc keys_zone=a:1m;"), "a cache may only be",
+	  1 },
+	{ "a cache above in one name", TEXT("proxy_cache_path /var/c/.. keys_zone=a:1m;"),
+	  "a cache may only be", 1 },
+	{ "a cache below", TEXT("proxy_cache_path /var/c/a/b keys_zone=a:1m;"), "a cache may only be", 1 },
+	{ "all caches as one", TEXT("proxy_cache_path /var/c keys_zone=a:1m;"), "a cache may only be", 1 },
+	{ "a cache beside", TEXT("proxy_cache_path /var/cc/a keys_zone=a:1m;"), "a cache may only be", 1 },
+	{ "an escaped cache", TEXT("proxy_cache_path /var/c/a\\/b keys_zone=a:1m;"), "a cache may only be",
+	  1 },
+	{ "a cache without a zone", TEXT("proxy_cache_path /var/c/a levels=1;"),
+	  "\"proxy_cache_path\" has to have", 1 },
+	{ "a cache with an odd zone", TEXT("proxy_cache_path /var/c/a keys_zone=$x:1m;"),
+	  "\"proxy_cache_path\" has to have", 1 },
+	{ "another's cache", TEXT("server { proxy_cache blog; }"), "\"proxy_cache\" has to name", 1 },
+	{ "a cache of two zones is that of the last",
+	  TEXT("proxy_cache_path /var/c/a keys_zone=site:1m keys_zone=a:1m;\nserver { proxy_cache site; }"),
+	  "\"proxy_cache\" has to name", 2 },
+	{ "a cache that a variable names", TEXT("proxy_cache $host;"), "\"proxy_cache\" has to name", 1 },
+	{ "a cache of uWSGI's elsewhere", TEXT("uwsgi_cache_path /etc keys_zone=a:1m;"),
+	  "a cache may only be", 1 },
+	{ "a store", TEXT("proxy_store /etc/x;"), "\"proxy_store\" is not allowed", 1 },
 	{ "a brace too many", TEXT("server { } }"), "there is a '}' too many", 1 },
 	{ "a brace missing", TEXT("server {\n"), "a '}' is missing", 2 },
 	{ "a ';' missing", TEXT("server { listen 80 }"), "it cannot be read", 1 },
@@ -58,7 +85,7 @@ static void judged(void **state)
 {
 	const struct row *row = *state;
 	unsigned line = 0;
-	_cleanup_(freep) char *fault = nginx_allow_fault(row->text, row->n, &line);
+	_cleanup_(freep) char *fault = nginx_allow_fault(row->text, row->n, "/var/c", &line);
 
 	if (!row->says) {
 		assert_null(fault);

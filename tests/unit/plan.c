@@ -241,6 +241,8 @@ static const char plan_text[] =
 	"\"has_ipv6\": true, "
 	"\"allows_git\": false, \"ipv4_address\": \"0.0.0.0\", \"ipv6_address\": \"[::]\", \"include_file\": "
 	"null, "
+	"\"cache\": {\"prefixes\": [\"img\"], \"path\": null, \"size_gb\": 1, \"time_s\": 3600, "
+	"\"redirects_s\": 3600, \"any_s\": 3600, \"control_s\": 3600, \"expiry_s\": 86400}, "
 	"\"statics\": [{\"url\": \"/s/\", \"path\": \"static\"}]}}";
 
 /* plan_text with the first occurrence of from replaced. */
