@@ -45,3 +45,38 @@ power_on() {
 
 # is_active N UNIT
 is_active() { on "$1" systemctl is-active --quiet "$2" </dev/null; }
+
+# --- slipway on a host, as scripts/install sets it up -----------------------------------------------------------
+# Always host 1. Work trees are in /root/work; what is pushed goes over SSH as slipway's user, with root's key.
+
+host_prepare() {
+	on 1 bash -s <<-'SCRIPT'
+	set -e
+	ssh-keygen -q -A
+	systemctl enable --now ssh nginx
+	mkdir -p /root/work
+	[ -e /root/.ssh/id_ed25519 ] || ssh-keygen -q -t ed25519 -N '' -C tester@lab -f /root/.ssh/id_ed25519
+	git config --global user.name tester
+	git config --global user.email tester@lab
+	git config --global init.defaultBranch main
+	SCRIPT
+}
+host_install() {
+	on 1 /src/scripts/install --build /build/gcc --no-packages </dev/null || return
+	on 1 cat /root/.ssh/id_ed25519.pub </dev/null | as 1 slipway slipway setup:ssh -
+}
+# What the tests of the next file are not to find.
+host_clean() {
+	on 1 sh -c '[ ! -e /var/lib/slipway-install/record ] || /src/scripts/uninstall
+		rm -rf /var/lib/slipway /root/work /root/.ssh; systemctl disable --now ssh nginx' </dev/null
+}
+
+slipway() { as 1 slipway slipway "$@" </dev/null; }
+push() {
+	on 1 env GIT_SSH_COMMAND='ssh -o StrictHostKeyChecking=accept-new -o BatchMode=yes' \
+		timeout 280 git -C "/root/work/$1" push "slipway@localhost:$1" main </dev/null 2>&1
+}
+ask() { on 1 curl -sS --max-time 20 -H "Host: $1.example" http://127.0.0.1/ </dev/null; }
+answers() { [[ $(ask "$1") == *'"version": "'"$2"'"'* ]]; }
+daemon_pid() { on 1 systemctl show -P MainPID slipwayd </dev/null; }
+daemon_answers() { slipway status >/dev/null; }
