@@ -12,14 +12,47 @@ static void end_colour(struct printable *p, struct strb *out)
 	p->is_coloured = false;
 }
 
+/* How long a character is that begins so; 0: none does. */
+static size_t utf8_length(unsigned char first)
+{
+	return first >= 0xc2 && first <= 0xdf   ? 2
+	       : first >= 0xe0 && first <= 0xef ? 3
+	       : first >= 0xf0 && first <= 0xf4 ? 4
+						: 0;
+}
+
+/* Neither overlong, nor a surrogate, nor beyond U+10FFFF (RFC 3629). */
+static bool utf8_may_follow(unsigned char first, size_t at, unsigned char byte)
+{
+	unsigned char min = at > 1          ? 0x80
+			    : first == 0xe0 ? 0xa0
+			    : first == 0xf0 ? 0x90
+					    : 0x80,
+		      max = at > 1          ? 0xbf
+			    : first == 0xed ? 0x9f
+			    : first == 0xf4 ? 0x8f
+					    : 0xbf;
+
+	return byte >= min && byte <= max;
+}
+
+static void add_replacement(struct strb *out)
+{
+	(void) strb_adds(out, "\xef\xbf\xbd");
+}
+
 static void add_plain(struct printable *p, struct strb *out, char c)
 {
 	unsigned char byte = (unsigned char) c;
 
 	if (byte == 0x1b) {
 		p->state = PRINTABLE_ESCAPE;
-	} else if (byte == 0xc2) { /* in UTF-8, U+0080 to U+009F begin with it: controls as well */
-		p->state = PRINTABLE_C2;
+	} else if (utf8_length(byte)) {
+		p->state = PRINTABLE_UTF8;
+		p->sequence[0] = c;
+		p->n = 1;
+	} else if (byte >= 0x80) {
+		add_replacement(out);
 	} else if (c == '\n') {
 		end_colour(p, out);
 		(void) strb_add(out, &c, 1);
@@ -90,17 +123,31 @@ static void add_string(struct printable *p, struct strb *out, char c)
 	}
 }
 
-static void add_c2(struct printable *p, struct strb *out, char c)
+/* U+0080 to U+009F are controls as well. */
+static void end_character(struct printable *p, struct strb *out)
 {
-	unsigned char byte = (unsigned char) c;
+	unsigned char last = (unsigned char) p->sequence[1];
 
 	p->state = PRINTABLE_PLAIN;
-	if (byte >= 0x80 && byte <= 0x9f) {
-		add_escape(p, (char) (byte - 0x40));
-	} else {
-		(void) strb_adds(out, "\xc2");
+	if (p->n == 2 && (unsigned char) p->sequence[0] == 0xc2 && last <= 0x9f)
+		add_escape(p, (char) (last - 0x40));
+	else
+		(void) strb_add(out, p->sequence, p->n);
+}
+
+static void add_utf8(struct printable *p, struct strb *out, char c)
+{
+	unsigned char first = (unsigned char) p->sequence[0];
+
+	if (!utf8_may_follow(first, p->n, (unsigned char) c)) {
+		p->state = PRINTABLE_PLAIN;
+		add_replacement(out);
 		add_plain(p, out, c);
+		return;
 	}
+	p->sequence[p->n++] = c;
+	if (p->n == utf8_length(first))
+		end_character(p, out);
 }
 
 void printable_add(struct printable *p, struct strb *out, const char *data, size_t n)
@@ -124,8 +171,8 @@ void printable_add(struct printable *p, struct strb *out, const char *data, size
 		case PRINTABLE_STRING:
 			add_string(p, out, *data);
 			break;
-		case PRINTABLE_C2:
-			add_c2(p, out, *data);
+		case PRINTABLE_UTF8:
+			add_utf8(p, out, *data);
 			break;
 		}
 	}
@@ -133,6 +180,8 @@ void printable_add(struct printable *p, struct strb *out, const char *data, size
 
 void printable_end(struct printable *p, struct strb *out)
 {
+	if (p->state == PRINTABLE_UTF8)
+		add_replacement(out);
 	end_colour(p, out);
 	p->state = PRINTABLE_PLAIN;
 }

@@ -1,6 +1,7 @@
 /*
  * Text that others wrote (an app's output, a commit's subject, a file's name) made fit for a person's
- * terminal: colours stay and end with the line; whatever else moves, hides, retitles or types is left out.
+ * terminal: colours stay and end with the line; whatever else moves, hides, retitles or types is left out,
+ * and what is no UTF-8 becomes U+FFFD.
  */
 #pragma once
 
@@ -8,8 +9,8 @@
 
 /* What is remembered from one piece of a stream to the next; { 0 } at its begin. */
 struct printable {
-	enum { PRINTABLE_PLAIN, PRINTABLE_ESCAPE, PRINTABLE_CSI, PRINTABLE_STRING, PRINTABLE_C2 } state;
-	char sequence[32]; /* of a colour, as far as it has come */
+	enum { PRINTABLE_PLAIN, PRINTABLE_ESCAPE, PRINTABLE_CSI, PRINTABLE_STRING, PRINTABLE_UTF8 } state;
+	char sequence[32]; /* of a colour or a character, as far as it has come */
 	size_t n;
 	bool is_coloured;
 };
