@@ -34,6 +34,17 @@ static void close_file(struct keeper_log *l)
 	l->fd = -1;
 }
 
+/* What was killed in the middle of a line has left half of one. */
+static void end_torn_line(const struct keeper_log *l)
+{
+	_cleanup_(closep) int fd = open(l->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char last = '\n';
+
+	if (l->size > 0 && fd >= 0 && pread(fd, &last, 1, (off_t) l->size - 1) == 1 && last != '\n' &&
+	    write(l->fd, "\n", 1) < 0)
+		return; /* no room: then neither is there for what follows */
+}
+
 /* Opens it, again too when somebody has removed it meanwhile. */
 static bool open_file(struct keeper_log *l)
 {
@@ -49,6 +60,7 @@ static bool open_file(struct keeper_log *l)
 	if (l->fd < 0 || fstat(l->fd, &st) < 0)
 		return false;
 	l->size = (uint64_t) st.st_size;
+	end_torn_line(l);
 	return true;
 }
 
@@ -89,6 +101,14 @@ static void cut(struct keeper_log *l, uint64_t size)
 		l->size = size;
 }
 
+/* Its blocks are free afterwards, though who follows the log may have it open. */
+static bool discard(const char *path)
+{
+	_cleanup_(closep) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	return fd >= 0 && ftruncate(fd, 0) == 0 && unlink(path) == 0;
+}
+
 /* The disk is full: the oldest lines make room, first the old file, then this one. What still has none is
  * lost. */
 static size_t make_room(struct keeper_log *l, const char *data, size_t n, size_t left)
@@ -96,10 +116,9 @@ static size_t make_room(struct keeper_log *l, const char *data, size_t n, size_t
 	_cleanup_(freep) char *old = xasprintf("%s.old", l->path);
 	bool is_disk_full = true;
 
-	if (unlink(old) == 0)
+	if (discard(old))
 		left = write_some(l, data + n - left, left, &is_disk_full);
-	if (left > 0 && is_disk_full) {
-		cut(l, 0);
+	if (left > 0 && is_disk_full && discard(l->path) && open_file(l)) {
 		left = n - line_start(data, n - left);
 		left = write_some(l, data + n - left, left, &is_disk_full);
 	}

@@ -186,6 +186,21 @@ static void goes_on_after_a_restart(void **state)
 	assert_string_equal(now, STAMP "three\n");
 }
 
+static void ends_a_torn_line(void **state)
+{
+	struct fixture *f = *state;
+
+	feed(f, "one\n");
+	keeper_log_done(&f->log, &f->out, at_ms);
+	assert_int_equal(truncate(f->path, STAMP_LEN + 2), 0); /* as a keeper that is killed may leave it */
+	keeper_log_init(&f->log, xstrdup(f->path), 1 << 20);
+	feed(f, "two\n");
+	keeper_log_done(&f->log, &f->out, at_ms);
+	_cleanup_(freep) char *now = content(f->path);
+
+	assert_string_equal(now, STAMP "on\n" STAMP "two\n");
+}
+
 static void removed_by_someone(void **state)
 {
 	struct fixture *f = *state;
@@ -248,6 +263,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(long_line, begin, end),
 		cmocka_unit_test_setup_teardown(rotation, begin, end),
 		cmocka_unit_test_setup_teardown(goes_on_after_a_restart, begin, end),
+		cmocka_unit_test_setup_teardown(ends_a_torn_line, begin, end),
 		cmocka_unit_test_setup_teardown(removed_by_someone, begin, end),
 		cmocka_unit_test_setup_teardown(full_disk, begin, end),
 		cmocka_unit_test_setup_teardown(no_place_at_all, begin, end),
