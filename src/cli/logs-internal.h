@@ -11,6 +11,11 @@ struct log_file {
 	int fd;           /* -1: not there */
 	struct strb line; /* its last line as far as it was written */
 	bool is_early;    /* the last line with a stamp was before --since: so are those without one */
+	/* For following. */
+	bool is_changed;    /* to be looked at */
+	int64_t rotations;  /* that were told of */
+	int64_t generation; /* how many there had been when fd became the log; -1: it is still to come */
+	bool is_known;      /* the above is so */
 };
 
 struct logs {
@@ -28,6 +33,8 @@ struct logs {
 	struct control *control; /* an answer is to come, which is the end when that line does not follow */
 	json_t *answer;
 	bool is_ended;
+	int notify;   /* inotify on dir, while following */
+	bool is_gone; /* the directory, and so the app */
 };
 
 /* Is "web.1.log" the log of an instance that was asked for? *name: "web.1", to be freed. */
@@ -41,7 +48,10 @@ void logs_keep_wanted(struct logs *l);
 void logs_done(struct logs *l);
 /* Prints what of f was not printed yet. */
 void logs_print_rest(struct logs *l, struct log_file *f);
-/* Prints new lines as they come, also across rotation, until it is interrupted. */
+/* Prints a line of slipway's own among those of f. */
+void logs_print_note(struct logs *l, struct log_file *f, const char *text);
+/* Prints new lines as they come, also across rotation, until it is interrupted; where some are gone before
+ * they could be read, a line says so. */
 int logs_follow(struct logs *l, struct err **e);
 
 /* The length of a line's time stamp and its blank, or 0: a line that the log keeper did not write. */

@@ -79,6 +79,14 @@ static bool is_early(const struct logs *l, struct log_file *f, const char *line,
 	return f->is_early;
 }
 
+/* Behind the stamp: no terminal is told what an app likes to tell it. */
+static void print_bare(char *text)
+{
+	_cleanup_(freep) char *shown = isatty(STDOUT_FILENO) ? printable_line(text) : NULL;
+
+	(void) puts(shown ? shown : text);
+}
+
 static void print_line(struct logs *l, struct log_file *f, char *line)
 {
 	size_t stamp = logs_stamp_length(line), n = strlen(line);
@@ -93,7 +101,7 @@ static void print_line(struct logs *l, struct log_file *f, char *line)
 		return;
 	}
 	if (l->is_bare) {
-		(void) puts(line + stamp);
+		print_bare(line + stamp);
 		return;
 	}
 	if (l->cli->is_json) {
@@ -116,8 +124,12 @@ static void feed(struct logs *l, struct log_file *f, const char *data, size_t n)
 
 		(void) strb_add(&f->line, data, part); /* what is too long is cut off */
 		if (eol) {
+			size_t length = f->line.len;
 			_cleanup_(freep) char *line = strb_take(&f->line);
 
+			for (size_t i = 0; i < length; i++)
+				if (!line[i])
+					line[i] = ' '; /* a text ends there, a log does not */
 			print_line(l, f, line);
 			f->line = STRB(MAX_LINE);
 			part++;
@@ -125,6 +137,15 @@ static void feed(struct logs *l, struct log_file *f, const char *data, size_t n)
 		data += part;
 		n -= part;
 	}
+}
+
+void logs_print_note(struct logs *l, struct log_file *f, const char *text)
+{
+	_cleanup_(freep) char *line = xstrdup(text);
+
+	f->line.len = 0; /* what had no end yet is gone with the rest */
+	f->is_early = false;
+	print_line(l, f, line);
 }
 
 void logs_print_rest(struct logs *l, struct log_file *f)
