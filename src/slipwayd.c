@@ -14,7 +14,9 @@
 #include "cli/cli.h"
 #include "daemon/daemon.h"
 #include "deploy/deploy.h"
+#include "plan/host.h"
 #include "plan/root.h"
+#include "router/router.h"
 #include "runner/launch.h"
 
 static const char usage[] =
@@ -83,6 +85,20 @@ static int mode_retain(char **argv, struct err **e)
 	return deploy_retain(argv[0], argv[1], e);
 }
 
+static int mode_tend(char **argv, struct err **e)
+{
+	_cleanup_(strv_done) struct strv notes = { 0 };
+	_cleanup_(host_done) struct host host = { 0 };
+	int r = host_read(&host, argv[0], e);
+
+	log_init();
+	if (r >= 0 && str_eq(host.router, "nginx"))
+		r = nginx_tend(argv[0], &host, &notes, e);
+	for (size_t i = 0; i < notes.n; i++)
+		log_warning("while tending the router", F("note", notes.v[i]));
+	return r;
+}
+
 static const struct mode {
 	const char *name, *args;
 	int n_args;
@@ -94,6 +110,7 @@ static const struct mode {
 	{ "deploy", "ROOT ID", 2, mode_deploy },
 	{ "repair", "ROOT ID", 2, mode_repair },
 	{ "retain", "ROOT APP", 2, mode_retain },
+	{ "tend", "ROOT", 1, mode_tend },
 };
 
 /* ---- the daemon ---- */

@@ -145,6 +145,20 @@ static int follow(struct cli *cli, int64_t id, const char *app, const char *log,
 	return r;
 }
 
+/* Where whoever asks is connected from: sshd says "ADDRESS PORT PORT". */
+static void put_client(json_t *request)
+{
+	const char *ssh = getenv("SSH_CLIENT");
+	_cleanup_(freep) char *address = ssh ? xstrndup(ssh, strcspn(ssh, " ")) : NULL;
+	json_t *args = json_object_get(request, "args");
+
+	if (!address || !*address)
+		return;
+	args = json_is_object(args) ? json_copy(args) : json_object();
+	json_put_text(args, "client", address);
+	(void) json_object_set_new(request, "args", args);
+}
+
 int follow_request(struct cli *cli, const json_t *args, struct err **e)
 {
 	_cleanup_(json_releasep) json_t *all = json_copy((json_t *) args), *answer = NULL;
@@ -156,6 +170,7 @@ int follow_request(struct cli *cli, const json_t *args, struct err **e)
 		json_put_text(all, "by", cli->by);
 	if (!json_object_get(all, "fingerprint"))
 		json_put_text(all, "fingerprint", cli->fingerprint);
+	put_client(all);
 	if (r >= 0)
 		r = control_call(&cli->control, "deploy", all, &answer, e);
 	if (r < 0)

@@ -166,6 +166,8 @@ static int serve_push(struct push *p, struct err **e)
 	strv_addf(&env, "SLIPWAY_BY=%s", p->cli->by);
 	if (p->cli->fingerprint)
 		strv_addf(&env, "SLIPWAY_FINGERPRINT=%s", p->cli->fingerprint);
+	if (getenv("SSH_CLIENT"))
+		strv_addf(&env, "SSH_CLIENT=%s", getenv("SSH_CLIENT"));
 	return git_serve_push(p->cli->root, p->app, &env, e);
 }
 

@@ -58,6 +58,8 @@ struct daemon {
 	sd_event_source *schedule_timer;
 	struct run_waiter *run_waiters;      /* job.c */
 	int64_t clock_base_ms, clock_factor; /* of the schedules, for tests */
+	sd_event_source *tend_timer;         /* tend.c */
+	struct child tending;
 };
 
 /* The pause before the next start after `exits` ends in a row: first_ms, doubled each time, at most 300 s. */
@@ -211,6 +213,11 @@ void deployments_done(struct daemon *d);
 /* At its start. */
 void sweep_repositories(struct daemon *d);
 void sweep_marks(struct daemon *d);
+
+/* ---- tend.c ---- */
+
+int tend_begin(struct daemon *d, struct err **e);
+void tend_done(struct daemon *d);
 
 /* ---- retire.c ---- */
 

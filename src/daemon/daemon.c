@@ -307,6 +307,8 @@ static int take_up(struct daemon *d, struct err **e)
 		r = deployments_adopt(d, e);
 	if (r >= 0 && d->handover)
 		server_resume(d);
+	if (r >= 0)
+		r = tend_begin(d, e);
 	json_decref(d->handover);
 	d->handover = NULL;
 	return r;
@@ -318,6 +320,7 @@ static void daemon_done(struct daemon *d)
 	retires_done(d);
 	deployments_done(d);
 	scheduler_done(d);
+	tend_done(d);
 	supervisor_done(d);
 	record_done(d);
 	server_close(d);

@@ -4,6 +4,7 @@
 
 #include "base/crash-point.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "check/check.h"
 #include "deploy/deploy-internal.h"
 #include "manifest/manifest.h"
@@ -36,6 +37,18 @@ static int compile(struct deploy *d, const struct env *env, struct err **e)
 	r = manifest->compile(&d->plan, &in, &problems, e);
 	say_problems(&problems);
 	return r;
+}
+
+/* Who deploys may come in past the access list, until somebody else does. */
+static void find_deployer(struct deploy *d)
+{
+	_cleanup_(json_releasep) json_t *args = json_loads(d->row.args ? d->row.args : "{}", 0, NULL);
+	const char *client = json_text(args, "client");
+
+	if (d->plan.route.is_cloudflare_only)
+		str_set(&d->plan.route.deployer, client       ? client
+						 : d->has_old ? d->old_plan.route.deployer
+							      : NULL);
 }
 
 static int find_runtime(struct deploy *d, const struct env *env, struct err **e)
@@ -160,14 +173,18 @@ static int validate(struct deploy *d, struct err **e)
 	struct router_app a = {
 		.root = d->root, .host = &d->host, .plan = &d->plan, .src = d->src, .env = &d->spec.env
 	};
+	_cleanup_(strv_done) struct strv notes = { 0 };
 	int r;
 
+	a.notes = &notes;
 	if (!runner || !router)
 		return err_set(e, ERR_REFUSED, "there is no %s '%s'", runner ? "router" : "runner",
 			       runner ? d->plan.router : d->plan.runner);
 	r = runner->probe ? runner->probe(&g, e) : 0;
 	if (r >= 0 && router->validate)
 		r = router->validate(&a, e);
+	for (size_t i = 0; i < notes.n; i++)
+		say_warning("%s", notes.v[i]);
 	return r < 0 ? r : order_check(d, e);
 }
 
@@ -197,6 +214,7 @@ int step_plan(struct deploy *d, struct err **e)
 	say_problems(&problems); /* a bad line of ENV is said and skipped, as in Piku (spec 7.1) */
 	if (r >= 0)
 		r = compile(d, &env, e);
+	find_deployer(d);
 	if (r >= 0)
 		r = find_runtime(d, &env, e);
 	if (r >= 0)

@@ -160,13 +160,14 @@ static void read_addresses(struct plan *p, const struct host *host, const struct
 				"is '%s': expected an IPv6 address like [::]", v6);
 }
 
-static void refuse_what_is_not_there_yet(const struct settings *s)
+static void read_acl(struct plan *p, const struct settings *s)
 {
-	if (setting_flag(s, "NGINX_CLOUDFLARE_ACL", false))
+	p->route.is_cloudflare_only = setting_flag(s, "NGINX_CLOUDFLARE_ACL", false);
+	if (p->route.is_cloudflare_only && p->route.is_https_only)
 		setting_problem(
-			s, SEVERITY_ERROR, "NGINX_CLOUDFLARE_ACL",
-			"asks for the Cloudflare access list, which this version of slipway does not have "
-			"yet: unset it, or the app would be open to everybody");
+			s, SEVERITY_WARNING, "NGINX_CLOUDFLARE_ACL",
+			"is set with NGINX_HTTPS_ONLY: in Cloudflare's mode \"flexible\" the app would "
+			"redirect for ever; choose \"full\" there");
 }
 
 void route_compile(struct plan *p, const struct manifest_input *in, const struct settings *s)
@@ -182,5 +183,5 @@ void route_compile(struct plan *p, const struct manifest_input *in, const struct
 	p->route.is_https_only = setting_flag(s, "NGINX_HTTPS_ONLY", false);
 	p->route.allows_git = setting_flag(s, "NGINX_ALLOW_GIT_FOLDERS", false);
 	cache_compile(&p->route.cache, s);
-	refuse_what_is_not_there_yet(s);
+	read_acl(p, s);
 }

@@ -120,6 +120,12 @@ static const char *check_directory(const char *s)
 	return *s == '/' && !strpbrk(s, "\"\\$;{}'") && strlen(s) < 1000 ? NULL : "an absolute directory";
 }
 
+static const char *check_url(const char *s)
+{
+	return strncmp(s, "https://", 8) == 0 || strncmp(s, "http://", 7) == 0 ? NULL
+									       : "a URL of http or https";
+}
+
 static const char *check_socket(const char *s)
 {
 	return *s == '/' && strlen(s) < 108 ? NULL : "the absolute path of a socket, of at most 107 bytes";
@@ -132,6 +138,7 @@ static const struct key keys[] = {
 	{ "instances", "start_at_once", KEY_NUMBER, AT(start_at_once), 1, 10000 },
 	{ "instances", "users", KEY_TEXT, AT(users), .check = check_users },
 	{ "nginx", "cache", KEY_TEXT, AT(nginx_cache), .check = check_directory },
+	{ "nginx", "cloudflare_ranges", KEY_TEXT, AT(cloudflare_ranges), .check = check_url },
 	{ "nginx", "helper", KEY_TEXT, AT(nginx_helper), .check = check_socket },
 	{ "nginx", "http_port", KEY_NUMBER, AT(http_port), 1, 65535 },
 	{ "nginx", "https_port", KEY_NUMBER, AT(https_port), 1, 65535 },
@@ -375,6 +382,7 @@ static void set_defaults(struct host *h)
 {
 	*h = (struct host){ .router = xstrdup("nginx"),
 			    .nginx_helper = xstrdup("/run/slipway-nginx.sock"),
+			    .cloudflare_ranges = xstrdup("https://api.cloudflare.com/client/v4/ips"),
 			    .nginx_cache = xstrdup("/var/lib/slipway-nginx/cache"),
 			    .http_port = 80,
 			    .https_port = 443,
@@ -435,6 +443,7 @@ void host_done(struct host *h)
 	free(h->router);
 	free(h->nginx_helper);
 	free(h->nginx_cache);
+	free(h->cloudflare_ranges);
 	free(h->nginx_user);
 	free(h->listen_ipv4);
 	free(h->listen_ipv6);

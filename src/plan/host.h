@@ -14,6 +14,7 @@ struct host {
 	char *nginx_helper;    /* [nginx] helper: the socket of slipway-nginx, for the system's nginx */
 	char *nginx_cache;     /* [nginx] cache: where the system's nginx keeps what it caches, as
 				  slipway-nginx says; default "/var/lib/slipway-nginx/cache" */
+	char *cloudflare_ranges; /* [nginx] cloudflare_ranges: URL of Cloudflare's own addresses */
 	char *nginx_user;    /* [nginx] user: of the workers of a private nginx started as root; NULL: nginx's
 				own */
 	unsigned http_port;  /* [nginx] http_port, default 80 */

@@ -54,6 +54,11 @@ static const struct member cache_members[] = {
 	MEMBER(MEMBER_UNSIGNED, plan_cache, control_s),   MEMBER(MEMBER_UNSIGNED, plan_cache, expiry_s),
 };
 
+static const struct member acl_members[] = {
+	MEMBER(MEMBER_FLAG, plan_route, is_cloudflare_only),
+	MEMBER(MEMBER_TEXT_OR_NULL, plan_route, deployer),
+};
+
 static const struct member route_members[] = {
 	MEMBER(MEMBER_TEXTS, plan_route, hosts),
 	{ "statics", MEMBER_OTHER, 0, NULL, 0 },
@@ -65,6 +70,7 @@ static const struct member route_members[] = {
 	MEMBER(MEMBER_TEXT_OR_NULL, plan_route, ipv6_address),
 	MEMBER(MEMBER_TEXT_OR_NULL, plan_route, include_file),
 	{ "cache", MEMBER_LATER, 0, NULL, 0 },
+	{ "acl", MEMBER_LATER, 0, NULL, 0 },
 };
 
 static const struct member plan_members[] = {
@@ -150,6 +156,9 @@ static json_t *route_to_json(const struct plan_route *route)
 				   route->cache.prefixes.n
 					   ? object_of(&route->cache, cache_members, COUNT(cache_members))
 					   : json_null());
+	(void) json_object_set_new(
+		j, "acl",
+		route->is_cloudflare_only ? object_of(route, acl_members, COUNT(acl_members)) : json_null());
 	return j;
 }
 
@@ -202,7 +211,8 @@ static int services_from_json(struct plan *p, const json_t *all, struct err **e)
 static int route_from_json(struct plan_route *route, const json_t *j, struct err **e)
 {
 	int r = members_read(route, j, "the route", route_members, COUNT(route_members), e);
-	const json_t *statics = json_object_get(j, "statics"), *cache = json_object_get(j, "cache");
+	const json_t *statics = json_object_get(j, "statics"), *cache = json_object_get(j, "cache"),
+		     *acl = json_object_get(j, "acl");
 	json_t *at;
 	size_t i;
 
@@ -217,6 +227,8 @@ static int route_from_json(struct plan_route *route, const json_t *j, struct err
 	}
 	if (r == 0 && cache && !json_is_null(cache))
 		r = members_read(&route->cache, cache, "the cache", cache_members, COUNT(cache_members), e);
+	if (r == 0 && acl && !json_is_null(acl))
+		r = members_read(route, acl, "the access list", acl_members, COUNT(acl_members), e);
 	return r;
 }
 
@@ -265,6 +277,7 @@ void plan_done(struct plan *p)
 		members_done(&p->route.statics[i], static_members, COUNT(static_members));
 	free(p->route.statics);
 	members_done(&p->route.cache, cache_members, COUNT(cache_members));
+	members_done(&p->route, acl_members, COUNT(acl_members));
 	members_done(&p->route, route_members, COUNT(route_members));
 	members_done(p, plan_members, COUNT(plan_members));
 	*p = (struct plan){ 0 };

@@ -75,6 +75,9 @@ struct plan_route {
 	char *ipv4_address, *ipv6_address; /* to listen on */
 	char *include_file; /* NGINX_INCLUDE_FILE, relative to the app's directory; NULL: none */
 	struct plan_cache cache;
+	bool is_cloudflare_only; /* NGINX_CLOUDFLARE_ACL */
+	char *deployer; /* the address that the deployment was asked for from, which may come in too; NULL:
+			   none */
 };
 
 struct plan {

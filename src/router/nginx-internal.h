@@ -21,6 +21,7 @@ struct nginx_facts {
 	unsigned version; /* 1022001 is 1.22.1 */
 	enum http2 http2;
 	bool has_ipv6;      /* the kernel has it */
+	bool has_realip;    /* nginx can take a client's address from a header */
 	char *helper;       /* the socket of slipway-nginx: the system's nginx is used; NULL: a private one */
 	char *user, *group; /* of the workers, when they are not ours; else NULL */
 	uid_t uid;
@@ -104,6 +105,22 @@ void nginx_put_cache_zone(struct strb *b, const struct router_app *a, const stru
 void nginx_put_cache_location(struct strb *b, const struct router_app *a, const struct nginx_cache *c);
 /* What is kept of an app that is served no more. */
 void nginx_cache_remove(const char *root, const char *app);
+
+/* --- nginx-cloudflare.c --- */
+
+/* "10.0.0.0/8", printed anew; false: it is none, or one too many. */
+bool nginx_range_add(struct strv *to, const char *text);
+/* What Cloudflare answers: {"success": true, "result": {"ipv4_cidrs": [...], "ipv6_cidrs": [...]}}. */
+int nginx_ranges_parse(struct strv *to, const char *text, struct err **e);
+/* Fetches the list when the kept one is a day old. ERR_MISSING: there is none at all. notes may be NULL. */
+int nginx_ranges_refresh(const char *root, const struct host *host, struct strv *notes, struct err **e);
+/* Of http{}: who may come in; of the server: others may not. Nothing without the setting. */
+int nginx_put_acl(struct strb *b, const struct router_app *a, const struct nginx_facts *f, struct err **e);
+void nginx_put_acl_server(struct strb *b, const struct router_app *a);
+/* Is it the text of an app's file with such a list? */
+bool nginx_has_acl(const char *text);
+/* The same with the kept list in it, to be freed; NULL: it is in it already. */
+int nginx_acl_renew(const char *root, const char *text, char **ret, struct err **e);
 
 /* --- nginx-render.c: the text of one app's file --- */
 

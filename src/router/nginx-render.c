@@ -266,6 +266,7 @@ static int put_server(struct strb *b, const struct router_app *a, const struct n
 		nginx_put_listen(b, a->host, &a->plan->route, f, a->host->http_port, "");
 	put_tls(b, a, f);
 	put_names(b, &a->plan->route.hosts);
+	nginx_put_acl_server(b, a);
 	if (f->helper)
 		nginx_put_defaults(b, include);
 	nginx_put(b, "\tadd_header X-Deployed-By \"Piku\" always;\n");
@@ -295,6 +296,11 @@ int nginx_render(const struct router_app *a, const struct nginx_facts *f, char *
 	if (nginx_is_proxied(a->plan) && !a->is_stopped)
 		put_upstream(&b, a);
 	nginx_put_cache_zone(&b, a, &cache);
+	r = nginx_put_acl(&b, a, f, e);
+	if (r < 0) {
+		strb_done(&b);
+		return r;
+	}
 	if (a->plan->route.is_https_only)
 		put_redirect_server(&b, a, f);
 	r = put_server(&b, a, f, &cache, e);

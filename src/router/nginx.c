@@ -12,6 +12,8 @@
 #include "plan/root.h"
 #include "router/certificate.h"
 
+#define CONF_MAX ((size_t) 4 << 20)
+
 enum { STARTED_WITHIN_MS = 2000, LOOK_AGAIN_MS = 20 };
 static int nginx_validate(const struct router_app *a, struct err **e)
 {
@@ -28,7 +30,11 @@ static int nginx_validate(const struct router_app *a, struct err **e)
 		r = nginx_check_app(a, e);
 	if (r == 0)
 		r = nginx_include_read(a, &include, e);
-	return r < 0 ? r : nginx_check_collision(a->root, a->plan->app, &a->plan->route.hosts, e);
+	if (r == 0)
+		r = nginx_check_collision(a->root, a->plan->app, &a->plan->route.hosts, e);
+	return r == 0 && a->plan->route.is_cloudflare_only
+		       ? nginx_ranges_refresh(a->root, a->host, a->notes, e)
+		       : r;
 }
 
 /* On refusal nginx still has what is put back here; only after silence may it have taken the other. */
@@ -241,6 +247,60 @@ static int nginx_remove(const char *root, const struct host *host, const char *a
 	if (r == 0)
 		nginx_cache_remove(root, app);
 	return r < 0 ? err_wrap(e, r, "taking %s out of nginx", app) : certificate_remove(root, app, e);
+}
+
+/* One app's file with the list as it is now, tested and taken as in a deployment. */
+static int renew_acl(const char *root, const struct host *host, const char *app, struct strv *notes,
+		     struct err **e)
+{
+	_cleanup_(freep) char *path = root_path(root, NGINX_LIVE "/%s.conf", app), *text = NULL,
+			      *changed = NULL;
+	_cleanup_(nginx_facts_done) struct nginx_facts f = { 0 };
+	_cleanup_(closep) int lock = lock_router(root, e);
+	int r = lock < 0 ? lock : file_read(path, CONF_MAX, &text, NULL, e);
+
+	if (r == 0)
+		r = nginx_acl_renew(root, text, &changed, e);
+	if (r < 0 || !changed)
+		return r == -ENOENT ? 0 : r;
+	r = nginx_facts_find(&f, host, e);
+	return r < 0 ? r : bring_in(root, host, &f, app, changed, false, notes, NULL, e);
+}
+
+/* The apps whose files have an access list. */
+static int find_guarded(const char *root, struct strv *apps, struct err **e)
+{
+	_cleanup_(freep) char *dir = root_path(root, NGINX_LIVE);
+	_cleanup_(strv_done) struct strv names = { 0 };
+	int r = dir_list(dir, &names, e);
+
+	for (size_t i = 0; r == 0 && i < names.n; i++) {
+		_cleanup_(freep) char *path = path_join(dir, names.v[i]), *text = NULL;
+
+		if (str_ends(names.v[i], ".conf") && file_read(path, CONF_MAX, &text, NULL, NULL) == 0 &&
+		    nginx_has_acl(text))
+			strv_push(apps, xstrndup(names.v[i], strlen(names.v[i]) - strlen(".conf")));
+	}
+	return r;
+}
+
+bool nginx_needs_tending(const char *root)
+{
+	_cleanup_(strv_done) struct strv apps = { 0 };
+
+	return find_guarded(root, &apps, NULL) == 0 && apps.n > 0;
+}
+
+int nginx_tend(const char *root, const struct host *host, struct strv *notes, struct err **e)
+{
+	_cleanup_(strv_done) struct strv apps = { 0 };
+	int r = find_guarded(root, &apps, e);
+
+	if (r == 0 && apps.n)
+		r = nginx_ranges_refresh(root, host, notes, e);
+	for (size_t i = 0; r == 0 && i < apps.n; i++)
+		r = renew_acl(root, host, apps.v[i], notes, e);
+	return r;
 }
 
 static char *nginx_url(const struct host *host, const struct plan *plan)

@@ -63,6 +63,11 @@ gid_t router_group(const struct host *host);
  */
 int nginx_private_prepare(const char *root, const struct host *host, struct strv *argv, struct err **e);
 
+/* What nginx's configuration needs while nobody deploys: Cloudflare's addresses, once a day. notes: sentences
+ * for the log. */
+int nginx_tend(const char *root, const struct host *host, struct strv *notes, struct err **e);
+bool nginx_needs_tending(const char *root); /* Is there anything for it to do? */
+
 /* The system's nginx: has slipway-nginx "test" or "take" what is in ROOT. 0: good. 1: refused, with nginx's
  * words (may be NULL; to be freed). ERR_MISSING: the helper, or nginx, does not run. */
 int nginx_helper_ask(const char *socket, const char *what, char **words, struct err **e);

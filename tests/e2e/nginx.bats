@@ -351,14 +351,6 @@ static_create() {
 	[ "$status" -ne 0 ]
 }
 
-@test "a setting of a later issue is refused, not ignored" {
-	app_create glater
-	env_file glater 'NGINX_CLOUDFLARE_ACL=true'
-	run push glater
-	[ "$status" -ne 0 ]
-	[[ $output == *NGINX_CLOUDFLARE_ACL* ]]
-}
-
 @test "a killed nginx comes back" {
 	app_create gkill
 	push gkill

@@ -243,6 +243,7 @@ static const char plan_text[] =
 	"null, "
 	"\"cache\": {\"prefixes\": [\"img\"], \"path\": null, \"size_gb\": 1, \"time_s\": 3600, "
 	"\"redirects_s\": 3600, \"any_s\": 3600, \"control_s\": 3600, \"expiry_s\": 86400}, "
+	"\"acl\": {\"is_cloudflare_only\": true, \"deployer\": \"10.0.0.1\"}, "
 	"\"statics\": [{\"url\": \"/s/\", \"path\": \"static\"}]}}";
 
 /* plan_text with the first occurrence of from replaced. */

@@ -277,6 +277,42 @@ static void render(void **state)
 	assert_null(nginx_include_fault(text)); /* it is complete, by nginx's own rules */
 }
 
+/* ---- Cloudflare's addresses ---- */
+
+static void ranges(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "173.245.48.0/20", "173.245.48.0/20" },
+		{ "2400:CB00:0:0::/32", "2400:cb00::/32" },
+		{ "0.0.0.0/0", NULL },
+		{ "10.0.0.0/7", NULL },
+		{ "::/0", NULL },
+		{ "10.0.0.0/33", NULL },
+		{ "10.0.0.0", NULL },
+		{ "10.0.0.0/24;", NULL },
+		{ "10.0.0.0/24 1; x", NULL },
+		{ "10.0.0/24", NULL },
+		{ "/24", NULL },
+		{ "", NULL },
+		{ "2400:cb00::/129", NULL },
+		{ "10.0.0.0/-8", NULL },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/24", NULL },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		_cleanup_(strv_done) struct strv all = { 0 };
+
+		assert_int_equal(nginx_range_add(&all, rows[i].text), rows[i].want != NULL);
+		if (rows[i].want)
+			assert_string_equal(all.v[0], rows[i].want);
+		else
+			assert_int_equal(all.n, 0);
+	}
+}
+
 /* ---- what is refused ---- */
 
 static const struct refuse_row {
@@ -1201,7 +1237,7 @@ int main(void)
 {
 	static struct CMUnitTest
 		tests[COUNT(renders) + COUNT(refusals) + COUNT(includes) + COUNT(versions) + 1];
-	const struct CMUnitTest files[] = { cmocka_unit_test(certificates) };
+	const struct CMUnitTest files[] = { cmocka_unit_test(certificates), cmocka_unit_test(ranges) };
 	const struct CMUnitTest live[] = {
 		{ "piku-G01 an app is served under all its names", serves, NULL, NULL, NULL },
 		{ "piku-G02 https only", https_redirect, NULL, NULL, NULL },
