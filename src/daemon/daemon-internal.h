@@ -213,6 +213,7 @@ void deployments_done(struct daemon *d);
 /* At its start. */
 void sweep_repositories(struct daemon *d);
 void sweep_marks(struct daemon *d);
+void sweep_fifos(struct daemon *d); /* once the instances are known */
 
 /* ---- tend.c ---- */
 

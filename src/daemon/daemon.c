@@ -294,6 +294,7 @@ static int take_up(struct daemon *d, struct err **e)
 	if (r < 0)
 		return r;
 	confine_sweep(d);
+	sweep_fifos(d);
 	r = scheduler_begin(d, e);
 	if (r < 0)
 		return r;

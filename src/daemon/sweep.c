@@ -1,5 +1,7 @@
-/* What first pushes that were killed left behind: repositories, and apps, that nobody ever brought anything
- * to. */
+/* What a kill left behind: repositories, and apps, that nobody ever brought anything to; FIFOs of instances
+ * that there are not. */
+#include <unistd.h>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/daemon-internal.h"
@@ -8,6 +10,27 @@
 #include "plan/root.h"
 #include "source/git.h"
 #include "store/app.h"
+
+/* They are made before an instance is on record, and removed when it is not any more. */
+void sweep_fifos(struct daemon *d)
+{
+	_cleanup_(freep) char *dir = root_path(d->root, "run/fifo");
+	_cleanup_(strv_done) struct strv names = { 0 }, used = { 0 };
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	for (const struct instance *i = d->instances; i; i = i->next) {
+		strv_addf(&used, "%s:%s.%u", i->row.app, i->row.service, i->row.ordinal);
+		strv_addf(&used, "%s.max", used.v[used.n - 1]);
+	}
+	if (dir_list(dir, &names, &e) < 0)
+		log_failure("log FIFOs could not be looked at", NULL, &e);
+	for (size_t i = 0; i < names.n; i++) {
+		_cleanup_(freep) char *path = path_join(dir, names.v[i]);
+
+		if (!strv_has(&used, names.v[i]) && unlink(path) < 0)
+			log_warning("a log FIFO was not removed", F("path", path));
+	}
+}
 
 /* A push that is under way holds its repository. */
 static int sweep_one(struct daemon *d, const char *name, struct err **e)
