@@ -1,5 +1,4 @@
-/* Who listens on a TCP port, read from /proc: the kernel's tables give the socket, descriptors its process.
- */
+/* Who listens on a TCP port: the kernel tells the socket, descriptors in /proc its process. */
 #include "check/check-internal.h"
 
 #include <arpa/inet.h>
@@ -13,89 +12,16 @@
 
 #include "base/file.h"
 #include "base/str.h"
-
-struct listener {
-	struct in6_addr address; /* IPv4 as ::ffff:a.b.c.d */
-	bool is_ipv6;
-	unsigned port;
-	uid_t uid;
-	unsigned long inode;
-};
-
-struct listeners {
-	struct listener *v;
-	size_t n;
-};
+#include "check/listeners.h"
 
 struct pids {
 	pid_t *v;
 	size_t n;
 };
 
-static void listeners_done(struct listeners *l)
-{
-	free(l->v);
-}
-
 static void pids_done(struct pids *p)
 {
 	free(p->v);
-}
-
-/* "0100007F" or 32 such digits: words as the machine stores them. */
-static bool parse_address(const char *hex, struct listener *l)
-{
-	uint32_t w[4] = { 0 };
-	size_t n = strlen(hex);
-
-	if (n != 8 && n != 32)
-		return false;
-	for (size_t i = 0; i < n / 8; i++) {
-		_cleanup_(freep) char *word = xstrndup(hex + 8 * i, 8);
-
-		w[i] = (uint32_t) strtoul(word, NULL, 16);
-	}
-	l->is_ipv6 = n == 32;
-	if (!l->is_ipv6) {
-		w[3] = w[0];
-		w[2] = htonl(0xffff);
-		w[0] = w[1] = 0;
-	}
-	memcpy(&l->address, w, sizeof w);
-	return true;
-}
-
-/* "   0: 0100007F:4E21 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000  0 12345 ..." */
-static bool parse_line(const char *line, struct listener *l)
-{
-	char address[40];
-	unsigned state, uid;
-
-	if (sscanf(line, " %*u: %39[0-9A-Fa-f]:%x %*s %x %*s %*s %*s %u %*u %lu", address, &l->port, &state,
-		   &uid, &l->inode) != 5)
-		return false;
-	l->uid = uid;
-	return state == 0x0a && parse_address(address, l);
-}
-
-static void read_table(const char *path, struct listeners *ret)
-{
-	_cleanup_(fclosep) FILE *f = fopen(path, "re");
-	_cleanup_(freep) char *line = NULL;
-	struct listener l;
-	size_t cap = 0;
-
-	if (!f || getline(&line, &cap, f) < 0) /* the heading */
-		return;
-	/* The kernel lists listeners first: a busy host's thousands of connections need not be read. */
-	while (getline(&line, &cap, f) > 0 && parse_line(line, &l))
-		*GROW(&ret->v, &ret->n) = l;
-}
-
-static void read_listeners(struct listeners *ret)
-{
-	read_table("/proc/net/tcp", ret);
-	read_table("/proc/net/tcp6", ret);
 }
 
 static void all_pids(struct pids *ret)
@@ -265,7 +191,7 @@ int listener_find(pid_t pid, const char *address, unsigned port, bool *is_elsewh
 	bool has_address = address && parse_ip(address, &wanted);
 
 	*is_elsewhere = false;
-	read_listeners(&all);
+	listeners_read(&all);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct listener *l = &all.v[i];
 		int near = nearness(l, has_address ? &wanted : NULL);
@@ -311,7 +237,7 @@ int check_listening_ports(pid_t pid, unsigned **ret, size_t *n)
 	unsigned *ports = NULL;
 	size_t count = 0, kept = 0;
 
-	read_listeners(&all);
+	listeners_read(&all);
 	family_of(pid, &family);
 	for (size_t i = 0; i < all.n; i++)
 		if (is_held_by(all.v[i].inode, &family))

@@ -10,12 +10,14 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "check/check.h"
+#include "check/listeners.h"
 
 enum { LONG_MS = 60000, SHORT_MS = 60 };
 
@@ -367,6 +369,47 @@ static void ports(void **state UNUSED)
 	assert_true(check_port_is_free(free_port()));
 }
 
+static const struct listener *find_listener(const struct listeners *all, unsigned long inode)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->v[i].inode == inode)
+			return &all->v[i];
+	return NULL;
+}
+
+/* What the kernel answers and what its tables say is the same. */
+static void two_ways_to_listeners(void **state UNUSED)
+{
+	static const char *const addresses[] = { "127.0.0.1", "127.0.0.2", "0.0.0.0" };
+	int fds[COUNT(addresses)];
+	_cleanup_(listeners_done) struct listeners asked = { 0 }, read = { 0 };
+	unsigned ports[COUNT(addresses)] = { 0 };
+
+	for (size_t i = 0; i < COUNT(addresses); i++) {
+		fds[i] = listen_on(addresses[i], &ports[i]);
+		assert_true(fds[i] >= 0);
+	}
+	listeners_read(&asked);
+	listeners_read_proc(&read);
+	for (size_t i = 0; i < COUNT(addresses); i++) {
+		_cleanup_(freep) char *mapped = xasprintf("::ffff:%s", addresses[i]);
+		struct in6_addr want;
+		struct stat st;
+
+		assert_int_equal(fstat(fds[i], &st), 0);
+		assert_int_equal(inet_pton(AF_INET6, mapped, &want), 1);
+		for (int k = 0; k < 2; k++) {
+			const struct listener *l = find_listener(k ? &read : &asked, st.st_ino);
+
+			assert_non_null(l);
+			assert_int_equal(l->port, ports[i]);
+			assert_int_equal(l->uid, geteuid());
+			assert_memory_equal(&l->address, &want, sizeof want);
+		}
+		(void) close(fds[i]);
+	}
+}
+
 int main(void)
 {
 	static const struct {
@@ -382,6 +425,7 @@ int main(void)
 		{ "tcp: the daemon waits for nobody who does not accept", nobody_accepts },
 		{ "process: alive for long enough, then not", process },
 		{ "ports of an instance", ports },
+		{ "listeners: asked for and read from /proc", two_ways_to_listeners },
 	};
 	struct CMUnitTest tests[COUNT(own_rows) + COUNT(http_rows) + COUNT(single)];
 	size_t n = 0;
