@@ -83,6 +83,19 @@ bool str_ends(const char *s, const char *suffix)
 	return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
+static bool is_of_word(char c, const char *letters)
+{
+	return isalnum((unsigned char) c) || c == '_' || (c && strchr(letters, c));
+}
+
+bool str_has_word(const char *text, const char *word, size_t n, const char *letters)
+{
+	for (const char *at = text; (at = memmem(at, strlen(at), word, n)); at += n)
+		if ((at == text || !is_of_word(at[-1], letters)) && !is_of_word(at[n], letters))
+			return true;
+	return false;
+}
+
 bool str_to_long(const char *s, long min, long max, long *ret)
 {
 	char *end;

@@ -39,6 +39,9 @@ void str_set(char **p, const char *s);
 bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
+/* Does the text hold the word, not as a part of a longer one? letters: besides letters, digits and '_', what
+ * a word may consist of. */
+bool str_has_word(const char *text, const char *word, size_t n, const char *letters);
 /* Whole decimal number within [min, max], nothing around it. */
 bool str_to_long(const char *s, long min, long max, long *ret);
 /* Piku's boolean: 1, on, true, enabled, yes, y in any case are true, all else (NULL too) is false. */

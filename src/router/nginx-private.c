@@ -89,21 +89,10 @@ static const char *const defaults[] = {
 	"ssl_session_timeout 1h",
 };
 
-/* Does the word stand anywhere in the text? */
-static bool has_word(const char *text, const char *word, size_t n)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_$";
-
-	for (const char *at = text; (at = memmem(at, strlen(at), word, n)); at += n)
-		if ((at == text || !strchr(letters, at[-1])) && (!at[n] || !strchr(letters, at[n])))
-			return true;
-	return false;
-}
-
 void nginx_put_defaults(struct strb *b, const char *include)
 {
 	for (size_t i = 0; i < COUNT(defaults); i++)
-		if (!has_word(include, defaults[i], strcspn(defaults[i], " ")))
+		if (!str_has_word(include, defaults[i], strcspn(defaults[i], " "), "$"))
 			nginx_put(b, "\t%s;\n", defaults[i]);
 }
 

@@ -2,7 +2,6 @@
 #include "runtime/runtime-internal.h"
 
 #include <assert.h>
-#include <ctype.h>
 
 #include "base/file.h"
 
@@ -55,20 +54,6 @@ static int ruby_find(struct ruby *ret, const struct runtime_input *in, struct er
 	return 0;
 }
 
-/* Does the text hold the word, not as a part of a longer one? */
-static bool has_word(const char *text, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = text; (at = strstr(at, word)); at += n) {
-		bool starts = at == text || !(isalnum((unsigned char) at[-1]) || at[-1] == '_');
-
-		if (starts && !(isalnum((unsigned char) at[n]) || at[n] == '_'))
-			return true;
-	}
-	return false;
-}
-
 /*
  * A Gemfile is a program. One that says "gemspec", "path" or reads other files may depend on any file of the
  * app: then every release has a directory of its own.
@@ -81,7 +66,7 @@ static int reads_the_app(bool *ret, const struct runtime_input *in, struct err *
 	int r = file_read_beneath(in->dir, "Gemfile", 1 << 20, &text, NULL, e);
 
 	for (size_t i = 0; r >= 0 && i < COUNT(words); i++)
-		*ret |= has_word(text, words[i]);
+		*ret |= str_has_word(text, words[i], strlen(words[i]), "");
 	return r;
 }
 

@@ -51,6 +51,27 @@ static void nearest(void **state)
 		assert_null(got);
 }
 
+static const struct word_row {
+	const char *name, *text, *word, *letters;
+	bool want;
+} word_rows[] = {
+	{ "has word: alone", "path", "path", "", true },
+	{ "has word: between others", "x 'path'(y", "path", "", true },
+	{ "has word: the end of one", "my_path", "path", "", false },
+	{ "has word: the begin of one", "path2", "path", "", false },
+	{ "has word: behind a part of one", "paths path", "path", "", true },
+	{ "has word: behind a letter of its own", "$path", "path", "$", false },
+	{ "has word: behind no letter", "$path", "path", "", true },
+	{ "has word: of nothing", "", "path", "$", false },
+};
+
+static void has_word(void **state)
+{
+	const struct word_row *row = *state;
+
+	assert_int_equal(str_has_word(row->text, row->word, strlen(row->word), row->letters), row->want);
+}
+
 static const struct long_row {
 	const char *name, *text;
 	bool ok;
@@ -889,6 +910,7 @@ int main(void)
 	size_t n = 0;
 
 	ADD_ROWS(nearest_rows, nearest);
+	ADD_ROWS(word_rows, has_word);
 	ADD_ROWS(long_rows, number);
 	ADD(booleans);
 	ADD(strb_has_a_ceiling);
