@@ -174,7 +174,10 @@ static int run_command(struct cli *cli, char **argv, struct err **e)
 		return run_in_slipwayd(cli, argv, e);
 	if (!args.v)
 		args.v = xcalloc(1, sizeof *args.v);
-	r = open_needs(cli, &args, e);
+	if (c->check)
+		r = c->check(args.v, e);
+	if (r >= 0)
+		r = open_needs(cli, &args, e);
 	return r < 0 ? r : c->run(cli, args.v, e);
 }
 

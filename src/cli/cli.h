@@ -41,6 +41,8 @@ struct command {
 	const char *details;    /* more for --help; may be NULL */
 	int min_args, max_args; /* max_args -1: any number */
 	unsigned needs;
+	/* Are the arguments what they may be? Asked before anything that is needed is opened; may be NULL. */
+	int (*check)(char **argv, struct err **e);
 	const char *group; /* heading in the overview: "Apps", "Settings", "Deployments", "Host" */
 	/* argv: the arguments without options, NULL-terminated. Returns an exit status >= 0, or < 0 with *e.
 	 * NULL in slipway when only slipwayd has it (a weak symbol): slipwayd is executed then. */

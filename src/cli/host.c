@@ -50,13 +50,23 @@ static int run_reexec(struct cli *cli, struct err **e)
 	return 0;
 }
 
+static int check_daemon(char **argv, struct err **e)
+{
+	static const char *const words[] = { "reexec", "reload" };
+	const char *near = str_nearest(argv[0], words, COUNT(words));
+
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (str_eq(argv[0], words[i]))
+			return 0;
+	if (near)
+		return err_set(e, ERR_USAGE, "unknown word '%s'; did you mean '%s'?", argv[0], near);
+	return err_set(e, ERR_USAGE, "unknown word '%s'; expected reexec or reload", argv[0]);
+}
+
 static int run_daemon(struct cli *cli, char **argv, struct err **e)
 {
-	if (str_eq(argv[0], "reexec"))
-		return run_reexec(cli, e);
-	if (str_eq(argv[0], "reload"))
-		return control_call(&cli->control, "reload", NULL, NULL, e);
-	return err_set(e, ERR_USAGE, "unknown word '%s'; expected reexec or reload", argv[0]);
+	return str_eq(argv[0], "reexec") ? run_reexec(cli, e)
+					 : control_call(&cli->control, "reload", NULL, NULL, e);
 }
 
 const struct command cmd_daemon = {
@@ -73,6 +83,7 @@ const struct command cmd_daemon = {
 	.min_args = 1,
 	.max_args = 1,
 	.needs = NEEDS_DAEMON | CLI_LOCAL | CLI_JSON,
+	.check = check_daemon,
 	.run = run_daemon,
 };
 

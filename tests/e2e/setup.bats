@@ -66,6 +66,15 @@ teardown_file() { server_stop; }
 	[[ $stderr == *apps* ]]
 }
 
+@test "a mistyped word of daemon is told even where no daemon runs" {
+	run --separate-stderr env SLIPWAY_ROOT="$BATS_TEST_TMPDIR/none" "$SLIPWAY_BIN/slipway" daemon reexc
+	[ "$status" -eq 2 ]
+	[[ $stderr == *"'reexc'"*reexec* ]]
+	run --separate-stderr env SLIPWAY_ROOT="$BATS_TEST_TMPDIR/none" "$SLIPWAY_BIN/slipway" daemon xyz
+	[ "$status" -eq 2 ]
+	[[ $stderr == *reexec*reload* ]]
+}
+
 @test "piku-A05 no apps is a sentence, not an error" {
 	run env SLIPWAY_ROOT="$BATS_TEST_TMPDIR/none" "$SLIPWAY_BIN/slipway" setup
 	run env SLIPWAY_ROOT="$BATS_TEST_TMPDIR/none" "$SLIPWAY_BIN/slipway" apps
