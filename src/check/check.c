@@ -8,7 +8,7 @@
 #include "base/str.h"
 
 /* By enum check_kind: the one list of the kinds. */
-#define CHECKS(X)           X(CHECK_PROCESS, process) X(CHECK_TCP, tcp) X(CHECK_HTTP, http)
+#define CHECKS(X)           X(CHECK_PROCESS, process) X(CHECK_TCP, tcp) X(CHECK_HTTP, http) X(CHECK_UWSGI, uwsgi)
 #define DECLARE(kind, name) extern const struct check_ops check_##name;
 #define ENTRY(kind, name)   [kind] = &check_##name,
 CHECKS(DECLARE)
@@ -51,7 +51,7 @@ static int timed_out(const struct plan_check *check, const struct check_target *
 	_cleanup_(freep) char *holder = NULL, *ports = NULL;
 	bool is_elsewhere = false;
 
-	if (check->kind != CHECK_PROCESS &&
+	if (check->kind != CHECK_PROCESS && check->kind != CHECK_UWSGI &&
 	    listener_find(t->pid, tcp_connectable(t->address), t->port, &is_elsewhere, &holder) == 0 &&
 	    !is_elsewhere)
 		ports = ports_text(t->pid);

@@ -17,6 +17,7 @@ struct check_target {
 	int exit_fd; /* becomes readable when the instance ends (a pidfd); -1: unknown */
 	unsigned connect_ms; /* how long a TCP check waits to be accepted; 0: not at all, for the daemon's
 				loop */
+	const char *socket;  /* for CHECK_UWSGI: root_uwsgi_socket() */
 };
 
 enum { CHECK_CONNECT_MS = 1000 }; /* for who may wait */

@@ -27,6 +27,7 @@ int check_instance(char **argv, struct err **e)
 
 	if (!service || exit_fd < 0)
 		return err_set(e, ERR_NOT_FOUND, "%s.%s has ended", argv[3], argv[4]);
+	_cleanup_(freep) char *socket = root_uwsgi_socket(argv[0], (unsigned) port);
 	struct check_target target = { service->name,
 				       (unsigned) ordinal,
 				       plan.bind_address,
@@ -34,7 +35,8 @@ int check_instance(char **argv, struct err **e)
 				       plan.route.hosts.n ? plan.route.hosts.v[0] : NULL,
 				       (pid_t) pid,
 				       exit_fd,
-				       CHECK_CONNECT_MS };
+				       CHECK_CONNECT_MS,
+				       socket };
 
 	return check_wait(&service->check, &target, e);
 }

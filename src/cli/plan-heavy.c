@@ -176,6 +176,8 @@ static char *check_text(const struct plan_service *s)
 		return xasprintf("http %s", s->check.path);
 	case CHECK_TCP:
 		return xstrdup("tcp");
+	case CHECK_UWSGI:
+		return s->check.path ? xasprintf("uwsgi %s", s->check.path) : xstrdup("uwsgi");
 	case CHECK_PROCESS:
 		break;
 	}

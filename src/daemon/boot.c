@@ -184,8 +184,9 @@ static int on_look(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
 {
 	struct instance *i = ctx;
 	struct boot *b = i->boot;
-	struct check_target target = { i->row.service, i->row.ordinal, b->address, i->row.port,
-				       NULL,           i->child.pid,   -1,         0 };
+	struct check_target target = {
+		i->row.service, i->row.ordinal, b->address, i->row.port, NULL, i->child.pid, -1, 0, NULL
+	};
 	int r = check_attempt(&b->check, &target);
 
 	if (r > 0) {
@@ -254,7 +255,7 @@ void boot_started(struct instance *i)
 		b->state = BOOT_LATE;
 	b->began_ms = monotonic_ms();
 	set_deadline(i);
-	if (b->check.kind != CHECK_HTTP)
+	if (b->check.kind == CHECK_PROCESS || b->check.kind == CHECK_TCP)
 		look_later(i);
 	else if (spawn_check(i, &e) < 0)
 		log_failure("an instance could not be checked", i->row.app, &e);

@@ -241,7 +241,7 @@ static int write_instances(struct writing *w, struct found_app *app, struct err 
 	for (size_t i = 0; r >= 0 && app->has_plan && !app->is_stopped && i < app->plan.n_services; i++) {
 		const struct plan_service *s = &app->plan.services[i];
 
-		if (s->kind == SERVICE_WEB || s->kind == SERVICE_WORKER)
+		if (service_is_kept(s->kind))
 			r = write_missing(w, app, s, e);
 	}
 	return r;

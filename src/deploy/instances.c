@@ -36,8 +36,9 @@ static int check_one(struct deploy *d, const struct target *t, struct err **e)
 	const struct plan *plan = d->plan.app ? &d->plan : &d->old_plan;
 	const char *host = plan->route.hosts.n ? plan->route.hosts.v[0] : NULL;
 	_cleanup_(closep) int exit_fd = t->pid > 0 ? pidfd_of((pid_t) t->pid) : -1;
+	_cleanup_(freep) char *socket = root_uwsgi_socket(d->root, t->port);
 	struct check_target target = { t->service->name, t->ordinal, d->plan.bind_address, t->port, host,
-				       (pid_t) t->pid,   exit_fd,    CHECK_CONNECT_MS };
+				       (pid_t) t->pid,   exit_fd,    CHECK_CONNECT_MS,     socket };
 
 	if (t->pid > 0 && exit_fd == -ESRCH)
 		return err_set(e, ERR_FAILED, "%s.%u ended as soon as it was started", t->service->name,
@@ -169,7 +170,7 @@ int instances_start_old(struct deploy *d, struct err **e)
 	r = shared_mend_old(d, e);
 	for (size_t i = 0; r >= 0 && i < d->old_plan.n_services; i++) {
 		const struct plan_service *s = &d->old_plan.services[i];
-		bool runs = s->kind == SERVICE_WEB || s->kind == SERVICE_WORKER;
+		bool runs = service_is_kept(s->kind);
 
 		for (unsigned ordinal = 1; r >= 0 && runs && ordinal <= s->instances; ordinal++)
 			r = start_old(d, s, ordinal, e);

@@ -9,6 +9,7 @@
 #include "deploy/deploy-internal.h"
 #include "manifest/manifest.h"
 #include "plan/environment.h"
+#include "runner/uwsgi.h"
 #include "plan/root.h"
 #include "store/release.h"
 
@@ -146,6 +147,7 @@ static int compose_spec(struct deploy *d, struct err **e)
 				 .version = d->version,
 				 .cwd = xstrdup(d->src),
 				 .log_max_bytes = d->plan.log_max_bytes,
+				 .web_group = (unsigned) router_group(&d->host),
 				 .build_limits = d->plan.build_limits,
 				 .release_limits = d->plan.release_limits,
 				 .run_limits = d->plan.run_limits };
@@ -156,11 +158,17 @@ static int compose_spec(struct deploy *d, struct err **e)
 	for (size_t i = 0; i < d->plan.n_services; i++) {
 		const struct plan_service *s = &d->plan.services[i];
 
-		if (s->kind != SERVICE_WEB && s->kind != SERVICE_WORKER && s->kind != SERVICE_CRON)
+		if (s->kind == SERVICE_STATIC)
 			continue;
-		*GROW(&d->spec.services, &d->spec.n_services) =
-			(struct spec_service){ xstrdup(s->name), xstrdup(s->command), xstrdup(s->stop_signal),
-					       s->stop_timeout_ms, s->limits };
+		struct spec_service *to = GROW(&d->spec.services, &d->spec.n_services);
+
+		*to = (struct spec_service){ .name = xstrdup(s->name),
+					     .command = xstrdup(s->command),
+					     .stop_signal = xstrdup(s->stop_signal),
+					     .stop_timeout_ms = s->stop_timeout_ms,
+					     .limits = s->limits };
+		if (s->uwsgi.n)
+			strv_add(&to->uwsgi, (const char *const *) s->uwsgi.v);
 	}
 	return compose_sandbox(d, e);
 }
@@ -181,6 +189,8 @@ static int validate(struct deploy *d, struct err **e)
 		return err_set(e, ERR_REFUSED, "there is no %s '%s'", runner ? "router" : "runner",
 			       runner ? d->plan.router : d->plan.runner);
 	r = runner->probe ? runner->probe(&g, e) : 0;
+	if (r >= 0)
+		r = uwsgi_probe(&d->plan, d->root, e);
 	if (r >= 0 && router->validate)
 		r = router->validate(&a, e);
 	for (size_t i = 0; i < notes.n; i++)

@@ -105,7 +105,7 @@ int targets_plan(struct deploy *d, struct err **e)
 	for (size_t i = 0; r >= 0 && i < d->plan.n_services; i++) {
 		const struct plan_service *s = &d->plan.services[i];
 
-		if (s->kind != SERVICE_WEB && s->kind != SERVICE_WORKER)
+		if (!service_is_kept(s->kind))
 			continue;
 		for (unsigned ordinal = 1; r >= 0 && ordinal <= s->instances; ordinal++) {
 			struct target *t = GROW(&d->targets, &d->n_targets);

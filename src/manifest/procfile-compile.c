@@ -9,6 +9,7 @@
 #include "manifest/cron.h"
 #include "manifest/procfile.h"
 #include "manifest/settings-internal.h"
+#include "manifest/uwsgi.h"
 #include "plan/name.h"
 
 static const char file_name[] = "Procfile";
@@ -74,19 +75,6 @@ static void read_schedule(struct plan_service *s, const struct procfile_entry *e
 	s->command = xstrdup(command);
 }
 
-/* What this version cannot run is refused, never ignored. */
-static void refuse_unsupported(const struct procfile_entry *entry, enum service_kind kind,
-			       struct problems *problems)
-{
-	static const char instead[] = "serve the app yourself with a 'web: COMMAND' that listens on "
-				      "$BIND_ADDRESS:$PORT instead";
-
-	if (kind == SERVICE_WSGI || kind == SERVICE_JWSGI || kind == SERVICE_RWSGI || kind == SERVICE_PHP)
-		problem_add(problems, SEVERITY_ERROR, file_name, entry->line, 1,
-			    "'%s': uWSGI services are not supported by this version of slipway yet: %s",
-			    entry->name, instead);
-}
-
 static void read_static(struct plan *p, const struct procfile_entry *entry, struct problems *problems)
 {
 	_cleanup_(freep) char *bad = NULL;
@@ -95,6 +83,11 @@ static void read_static(struct plan *p, const struct procfile_entry *entry, stru
 	if (why)
 		problem_add(problems, SEVERITY_ERROR, file_name, entry->line, entry->column, "'%s': %s", bad,
 			    why);
+}
+
+static bool is_http(enum service_kind kind)
+{
+	return service_is_kept(kind) && kind != SERVICE_WORKER;
 }
 
 static void add_service(struct plan *p, const struct procfile_entry *entry, enum service_kind kind,
@@ -108,10 +101,9 @@ static void add_service(struct plan *p, const struct procfile_entry *entry, enum
 		.command = xstrdup(entry->command),
 		.line = entry->line,
 		.instances = 1,
-		.is_routed = kind == SERVICE_WEB,
+		.is_routed = is_http(kind),
 		.stop_signal = xstrdup("TERM"),
 	};
-	refuse_unsupported(entry, kind, settings->problems);
 	if (kind == SERVICE_CRON)
 		read_schedule(s, entry, settings->problems);
 	else if (kind == SERVICE_STATIC)
@@ -244,9 +236,6 @@ static void read_limits(struct plan *p, const struct host *host, const struct se
 	p->release_timeout_ms = (unsigned) setting_number(s, "RELEASE_TIMEOUT", 1, 86400, 1800) * 1000;
 	p->log_max_bytes = (size_t) setting_number(s, log_setting, 1024, 1L << 40, 1048576);
 	p->is_auto_restart = setting_flag(s, "PIKU_AUTO_RESTART", true);
-	if (setting_text(s, "UWSGI_INCLUDE_FILE"))
-		setting_problem(s, SEVERITY_WARNING, "UWSGI_INCLUDE_FILE",
-				"has no effect: no service of this app runs in uWSGI");
 }
 
 static void read_service_settings(struct plan *p, const struct settings *s)
@@ -259,8 +248,11 @@ static void read_service_settings(struct plan *p, const struct settings *s)
 		struct plan_service *service = &p->services[i];
 
 		service->check = web;
-		service->check.kind = service->kind == SERVICE_WEB ? web.kind : CHECK_PROCESS;
-		service->check.path = service->kind == SERVICE_WEB ? xstrdup(web.path) : NULL;
+		service->check.path = service->is_routed ? xstrdup(web.path) : NULL;
+		if (!service->is_routed)
+			service->check.kind = CHECK_PROCESS;
+		else if (service->uwsgi.n)
+			service->check.kind = CHECK_UWSGI;
 		str_set(&service->stop_signal, stop_signal);
 		service->stop_timeout_ms = (unsigned) stop_timeout * 1000;
 	}
@@ -286,6 +278,7 @@ static void check_schedules(const struct plan *p, const struct settings *s)
 
 static void read_settings(struct plan *p, const struct manifest_input *in, const struct settings *s)
 {
+	uwsgi_compile(p, in, file_name, s);
 	read_service_settings(p, s);
 	read_address_and_port(p, s);
 	read_parallel(p, s);

@@ -17,8 +17,11 @@ enum member_type {
 	MEMBER_TEXTS,        /* struct strv */
 	MEMBER_WORD,         /* an enum, written as one of words[] */
 	MEMBER_OTHER,        /* the caller's own; only its presence is looked at */
-	MEMBER_LATER,        /* the same; may be missing: files from before there was one */
-	MEMBER_LIMITS,       /* struct limits; may be missing: files from before there were any */
+	/* May be missing, in files from before there was such a member: */
+	MEMBER_LATER,          /* the caller's own */
+	MEMBER_LIMITS,         /* struct limits */
+	MEMBER_ADDED_TEXTS,    /* struct strv */
+	MEMBER_ADDED_UNSIGNED, /* unsigned */
 };
 
 struct member {

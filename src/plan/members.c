@@ -23,6 +23,7 @@ static json_t *member_to_json(const void *from, const struct member *m)
 	case MEMBER_INT:
 		return json_integer(*(const int *) at);
 	case MEMBER_UNSIGNED:
+	case MEMBER_ADDED_UNSIGNED:
 		return json_integer(*(const unsigned *) at);
 	case MEMBER_LONG:
 		return json_integer(*(const long *) at);
@@ -31,6 +32,7 @@ static json_t *member_to_json(const void *from, const struct member *m)
 	case MEMBER_FLAG:
 		return json_boolean(*(const bool *) at);
 	case MEMBER_TEXTS:
+	case MEMBER_ADDED_TEXTS:
 		texts = json_array();
 		for (size_t i = 0; i < ((const struct strv *) at)->n; i++)
 			(void) json_array_append_new(texts, json_text_new(((const struct strv *) at)->v[i]));
@@ -100,6 +102,7 @@ static bool read_member(void *to, const json_t *v, const struct member *m)
 		*(int *) at = (int) num;
 		return true;
 	case MEMBER_UNSIGNED:
+	case MEMBER_ADDED_UNSIGNED:
 		if (!read_number(v, 0, UINT_MAX, &num))
 			return false;
 		*(unsigned *) at = (unsigned) num;
@@ -118,6 +121,7 @@ static bool read_member(void *to, const json_t *v, const struct member *m)
 		*(bool *) at = json_is_true(v);
 		return json_is_boolean(v);
 	case MEMBER_TEXTS:
+	case MEMBER_ADDED_TEXTS:
 		return read_texts(at, v);
 	case MEMBER_WORD:
 		return read_word(at, v, m);
@@ -138,6 +142,12 @@ static bool is_known(const char *name, const struct member *m, size_t n)
 	return false;
 }
 
+static bool may_be_missing(enum member_type type)
+{
+	return type == MEMBER_LATER || type == MEMBER_LIMITS || type == MEMBER_ADDED_TEXTS ||
+	       type == MEMBER_ADDED_UNSIGNED;
+}
+
 int members_read(void *to, const json_t *j, const char *what, const struct member *m, size_t n,
 		 struct err **e)
 {
@@ -148,7 +158,7 @@ int members_read(void *to, const json_t *j, const char *what, const struct membe
 		return err_set(e, ERR_REFUSED, "%s is not a JSON object", what);
 	for (size_t i = 0; i < n; i++) {
 		v = json_object_get(j, m[i].name);
-		if (!v && (m[i].type == MEMBER_LIMITS || m[i].type == MEMBER_LATER))
+		if (!v && may_be_missing(m[i].type))
 			continue;
 		if (!v)
 			return err_set(e, ERR_REFUSED, "%s has no member '%s'", what, m[i].name);
@@ -168,7 +178,7 @@ void members_done(void *s, const struct member *m, size_t n)
 
 		if (m[i].type == MEMBER_TEXT || m[i].type == MEMBER_TEXT_OR_NULL)
 			str_set(at, NULL);
-		else if (m[i].type == MEMBER_TEXTS)
+		else if (m[i].type == MEMBER_TEXTS || m[i].type == MEMBER_ADDED_TEXTS)
 			strv_done(at);
 	}
 }

@@ -13,11 +13,23 @@ static const char *const checks[] = {
 	[CHECK_PROCESS] = "process",
 	[CHECK_TCP] = "tcp",
 	[CHECK_HTTP] = "http",
+	[CHECK_UWSGI] = "uwsgi",
 };
 
 const char *service_kind_name(enum service_kind kind)
 {
 	return kinds[kind];
+}
+
+bool service_is_kept(enum service_kind kind)
+{
+	return kind != SERVICE_STATIC && kind != SERVICE_CRON;
+}
+
+/* PHP is served by uWSGI's own HTTP, static files included, as in Piku. */
+bool service_has_socket(const struct plan_service *s)
+{
+	return s->uwsgi.n > 0 && s->kind != SERVICE_PHP;
 }
 
 static const struct member check_members[] = {
@@ -40,6 +52,7 @@ static const struct member service_members[] = {
 	MEMBER(MEMBER_TEXT, plan_service, stop_signal),
 	MEMBER(MEMBER_UNSIGNED, plan_service, stop_timeout_ms),
 	MEMBER(MEMBER_LIMITS, plan_service, limits),
+	MEMBER(MEMBER_ADDED_TEXTS, plan_service, uwsgi),
 };
 
 static const struct member static_members[] = {

@@ -24,11 +24,14 @@ enum service_kind {
 };
 const char *service_kind_name(enum service_kind kind); /* "web", "worker" ... */
 
-enum check_kind { CHECK_PROCESS, CHECK_TCP, CHECK_HTTP };
+/* Is an instance of it kept alive: neither served as files nor run at times? */
+bool service_is_kept(enum service_kind kind);
+
+enum check_kind { CHECK_PROCESS, CHECK_TCP, CHECK_HTTP, CHECK_UWSGI };
 
 struct plan_check {
 	enum check_kind kind;
-	char *path;          /* CHECK_HTTP: "/up" */
+	char *path; /* CHECK_HTTP, CHECK_UWSGI: "/up"; NULL for the latter: its worker has to answer */
 	unsigned timeout_ms; /* until healthy, at most */
 	unsigned uptime_ms;  /* CHECK_PROCESS: has to stay alive for this long */
 };
@@ -47,7 +50,11 @@ struct plan_service {
 	char *stop_signal;        /* "TERM" */
 	unsigned stop_timeout_ms; /* then KILL */
 	struct limits limits;     /* of each instance */
+	struct strv
+		uwsgi; /* directives ("threads = 4") of the uWSGI that runs it; empty: command is for sh */
 };
+/* Does the router speak to it by the uwsgi protocol, on the socket of root_uwsgi()? */
+bool service_has_socket(const struct plan_service *s);
 
 struct plan_static {
 	char *url;  /* "/static/": always with '/' at both ends, "/" for the whole site */

@@ -25,10 +25,17 @@ static const struct {
 	{ "nginx", 0755 },    /* what an nginx that is not ours includes */
 	{ "acme", 0711 },     /* challenges, served by nginx */
 	{ "logs", 0750 },     /* a group may be let in to read */
-	{ "certs", 0700 },    { "repos", 0700 },           { "config", 0700 }, /* settings are secrets */
-	{ "envs", 0700 },                                                      /* LIVE_ENV */
-	{ "uwsgi", 0700 },    { "uwsgi-available", 0700 }, { "uwsgi-enabled", 0700 }, { "plugins", 0700 },
-	{ "backups", 0700 },  { "builds", 0700 },          { "run", 0700 }, /* sockets, the token */
+	{ "certs", 0700 },
+	{ "repos", 0700 },
+	{ "config", 0700 }, /* settings are secrets */
+	{ "envs", 0700 },   /* LIVE_ENV */
+	{ "uwsgi", 0711 },  /* sockets that nginx connects to */
+	{ "uwsgi-available", 0700 },
+	{ "uwsgi-enabled", 0700 },
+	{ "plugins", 0700 },
+	{ "backups", 0700 },
+	{ "builds", 0700 },
+	{ "run", 0700 }, /* sockets, the token */
 	{ "run/fifo", 0700 },
 };
 
@@ -228,4 +235,14 @@ char *root_scaling(const char *root, const char *app)
 char *root_cgroup(const char *root)
 {
 	return root_path(root, "run/cgroup.json");
+}
+
+char *root_uwsgi(const char *root, unsigned port)
+{
+	return root_path(root, "uwsgi/%u", port);
+}
+
+char *root_uwsgi_socket(const char *root, unsigned port)
+{
+	return root_path(root, "uwsgi/%u/sock", port);
 }

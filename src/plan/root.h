@@ -31,6 +31,10 @@ char *root_socket(const char *root); /* run/slipwayd.sock */
 char *root_store(const char *root);  /* state.db */
 /* The log FIFO of an instance: run/fifo/APP:SERVICE.N; beside it NAME.max, the size limit of the log. */
 char *root_fifo(const char *root, const char *app, const char *service, unsigned ordinal);
+/* What an instance in uWSGI has for itself, by its port, short as a socket's path may be: uwsgi/PORT, and in
+ * it "sock" and "ini". */
+char *root_uwsgi(const char *root, unsigned port);
+char *root_uwsgi_socket(const char *root, unsigned port);
 char *root_cgroup(const char *root); /* run/cgroup.json: base/cgroup.h */
 /* The settings file of the operator: config/APP/ENV. */
 char *root_settings(const char *root, const char *app);

@@ -13,6 +13,7 @@ static const struct member spec_members[] = {
 	{ "env", MEMBER_OTHER, 0, NULL, 0 },
 	{ "sandbox", MEMBER_OTHER, 0, NULL, 0 },
 	MEMBER(MEMBER_SIZE, spec, log_max_bytes),
+	MEMBER(MEMBER_ADDED_UNSIGNED, spec, web_group),
 	{ "services", MEMBER_OTHER, 0, NULL, 0 },
 	MEMBER(MEMBER_LIMITS, spec, build_limits),
 	MEMBER(MEMBER_LIMITS, spec, release_limits),
@@ -25,6 +26,7 @@ static const struct member service_members[] = {
 	MEMBER(MEMBER_TEXT, spec_service, stop_signal),
 	MEMBER(MEMBER_UNSIGNED, spec_service, stop_timeout_ms),
 	MEMBER(MEMBER_LIMITS, spec_service, limits),
+	MEMBER(MEMBER_ADDED_TEXTS, spec_service, uwsgi),
 };
 
 static char *spec_path(const char *root, const char *app, long version)

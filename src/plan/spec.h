@@ -16,6 +16,7 @@ struct spec_service {
 	char *stop_signal; /* "TERM" */
 	unsigned stop_timeout_ms;
 	struct limits limits;
+	struct strv uwsgi; /* as in the plan; then command is part of it */
 };
 
 struct spec {
@@ -25,6 +26,7 @@ struct spec {
 	struct env env; /* complete but for PORT, PROC_TYPE and SLIPWAY_INSTANCE */
 	struct sandbox sandbox;
 	size_t log_max_bytes;
+	unsigned web_group; /* of the web server, which reaches the sockets of uWSGI; 0: it is ours */
 	struct limits build_limits, release_limits, run_limits;
 	struct spec_service *services;
 	size_t n_services;

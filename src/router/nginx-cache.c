@@ -111,9 +111,9 @@ void nginx_put_cache_zone(struct strb *b, const struct router_app *a, const stru
 		return;
 	dir = nginx_quote(c->dir);
 	nginx_put(b,
-		  "proxy_cache_path %s levels=1:2 keys_zone=%s:20m inactive=%us max_size=%ug "
+		  "%s_cache_path %s levels=1:2 keys_zone=%s:20m inactive=%us max_size=%ug "
 		  "use_temp_path=off;\n",
-		  dir, c->zone, cache->expiry_s, cache->size_gb);
+		  nginx_protocol(a), dir, c->zone, cache->expiry_s, cache->size_gb);
 	/* What the app keeps from others' caches is not kept here, nor called public. */
 	nginx_put(b,
 		  "map $upstream_http_cache_control %s {\n\tdefault \"public, max-age=%u\";\n"
@@ -138,6 +138,7 @@ static char *pattern_of(const struct strv *prefixes)
 void nginx_put_cache_location(struct strb *b, const struct router_app *a, const struct nginx_cache *c)
 {
 	const struct plan_cache *cache = &a->plan->route.cache;
+	const char *is = nginx_protocol(a);
 	_cleanup_(freep) char *pattern = NULL, *told = told_name(a->plan->app);
 
 	if (!c->dir)
@@ -145,22 +146,22 @@ void nginx_put_cache_location(struct strb *b, const struct router_app *a, const 
 	pattern = pattern_of(&cache->prefixes);
 	nginx_put(b, "\tlocation ~* \"^/(%s)\" {\n", pattern);
 	nginx_put(b,
-		  "\t\tproxy_cache %s;\n"
-		  "\t\tproxy_cache_key \"$scheme$host$request_uri\";\n"
-		  "\t\tproxy_cache_valid 200 304 %us;\n"
-		  "\t\tproxy_cache_valid 301 307 %us;\n"
-		  "\t\tproxy_cache_valid 500 502 503 504 0s;\n"
-		  "\t\tproxy_cache_valid any %us;\n",
-		  c->zone, cache->time_s, cache->redirects_s, cache->any_s);
+		  "\t\t%s_cache %s;\n"
+		  "\t\t%s_cache_key \"$scheme$host$request_uri\";\n"
+		  "\t\t%s_cache_valid 200 304 %us;\n"
+		  "\t\t%s_cache_valid 301 307 %us;\n"
+		  "\t\t%s_cache_valid 500 502 503 504 0s;\n"
+		  "\t\t%s_cache_valid any %us;\n",
+		  is, c->zone, is, is, cache->time_s, is, cache->redirects_s, is, is, cache->any_s);
 	/* What one who has signed in gets is not for all. */
 	nginx_put(b,
-		  "\t\tproxy_cache_bypass $http_authorization;\n"
-		  "\t\tproxy_no_cache $http_authorization;\n"
-		  "\t\tproxy_hide_header Cache-Control;\n"
+		  "\t\t%s_cache_bypass $http_authorization;\n"
+		  "\t\t%s_no_cache $http_authorization;\n"
+		  "\t\t%s_hide_header Cache-Control;\n"
 		  "\t\tadd_header Cache-Control %s;\n"
 		  "\t\tadd_header X-Cache $upstream_cache_status;\n"
 		  "\t\tadd_header X-Deployed-By \"Piku\" always;\n",
-		  told);
+		  is, is, is, told);
 	nginx_put_pass(b, a);
 	nginx_put(b, "\t}\n");
 }

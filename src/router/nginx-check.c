@@ -50,9 +50,7 @@ int nginx_check_root(const char *root, struct err **e)
 
 bool nginx_is_proxied(const struct plan *plan)
 {
-	const struct plan_service *s = plan_routed_service(plan);
-
-	return s && s->kind == SERVICE_WEB;
+	return plan_routed_service(plan) != NULL;
 }
 
 /* "a.example", "*.a.example", "10.0.0.1" */

@@ -121,7 +121,8 @@ int nginx_include_read(const struct router_app *a, char **ret, struct err **e)
 	if (!expanded || strlen(expanded) > INCLUDE_MAX)
 		return err_set(e, ERR_REFUSED, "%s: larger than %zu bytes with its $NAMES replaced", file,
 			       INCLUDE_MAX);
-	ready = say_proxy(expanded);
+	const struct plan_service *routed = plan_routed_service(a->plan);
+	ready = routed && service_has_socket(routed) ? TAKE(expanded) : say_proxy(expanded);
 	unsigned line = 0;
 	const char *fault = nginx_include_fault(ready);
 	_cleanup_(freep) char *forbidden =

@@ -132,6 +132,8 @@ void nginx_put_listen(struct strb *b, const struct host *host, const struct plan
 const char *nginx_tls_words(const struct nginx_facts *f);
 /* A file in the app's directory that is for nobody outside. */
 bool nginx_is_secret(const char *name);
+/* How it is handed to the app, as directives' names begin: "proxy" or "uwsgi". */
+const char *nginx_protocol(const struct router_app *a);
 /* What hands a request to the app: the inside of a location. */
 void nginx_put_pass(struct strb *b, const struct router_app *a);
 /* The location of ACME's HTTP-01 challenges. */

@@ -77,6 +77,18 @@ static char *upstream_host(const char *bind_address)
 	return xstrdup(bind_address);
 }
 
+static bool has_socket(const struct router_app *a)
+{
+	const struct plan_service *s = plan_routed_service(a->plan);
+
+	return s && service_has_socket(s);
+}
+
+const char *nginx_protocol(const struct router_app *a)
+{
+	return has_socket(a) ? "uwsgi" : "proxy";
+}
+
 /*
  * The upstream has the app's name, as Piku's include files expect. Idle connections are dropped after a
  * second: application servers drop theirs after 2 (gunicorn) or 5 (Node, uvicorn), and a request that meets a
@@ -85,13 +97,20 @@ static char *upstream_host(const char *bind_address)
 static void put_upstream(struct strb *b, const struct router_app *a)
 {
 	_cleanup_(freep) char *host = upstream_host(a->plan->bind_address);
+	bool has_sockets = has_socket(a);
 
 	nginx_put(b, "upstream %s {\n", a->plan->app);
-	for (size_t i = 0; i < a->n_ports; i++)
-		nginx_put(b, "\tserver %s:%u;\n", host, a->ports[i]);
+	for (size_t i = 0; i < a->n_ports; i++) {
+		_cleanup_(freep) char *socket = root_uwsgi_socket(a->root, a->ports[i]);
+
+		if (has_sockets)
+			nginx_put(b, "\tserver \"unix:%s\";\n", socket);
+		else
+			nginx_put(b, "\tserver %s:%u;\n", host, a->ports[i]);
+	}
 	if (a->n_ports == 0)
 		nginx_put(b, "\tserver 127.0.0.1:9 down;\n"); /* there has to be one, and none runs */
-	nginx_put(b, "\tkeepalive 64;\n\tkeepalive_timeout 1s;\n}\n");
+	nginx_put(b, has_sockets ? "}\n" : "\tkeepalive 64;\n\tkeepalive_timeout 1s;\n}\n");
 }
 
 static void put_tls(struct strb *b, const struct router_app *a, const struct nginx_facts *f)
@@ -137,8 +156,45 @@ static void put_unavailable(struct strb *b, const char *location, const char *ap
 		  location, app, why);
 }
 
+/* Piku's parameters, and those without which an app believes that all requests are plain HTTP. What a client
+ * sends in a header of one of these names does not reach the app. */
+static void put_uwsgi(struct strb *b, const struct router_app *a)
+{
+	static const char *const params[][2] = {
+		{ "QUERY_STRING", "$query_string" },
+		{ "REQUEST_METHOD", "$request_method" },
+		{ "CONTENT_TYPE", "$content_type" },
+		{ "CONTENT_LENGTH", "$content_length" },
+		{ "REQUEST_URI", "$request_uri" },
+		{ "PATH_INFO", "$document_uri" },
+		{ "DOCUMENT_ROOT", "$document_root" },
+		{ "SERVER_PROTOCOL", "$server_protocol" },
+		{ "REQUEST_SCHEME", "$scheme" },
+		{ "HTTPS", "$https if_not_empty" },
+		{ "X_FORWARDED_FOR", "$proxy_add_x_forwarded_for" },
+		{ "REMOTE_ADDR", "$remote_addr" },
+		{ "REMOTE_PORT", "$remote_port" },
+		{ "SERVER_ADDR", "$server_addr" },
+		{ "SERVER_PORT", "$server_port" },
+		{ "SERVER_NAME", "$server_name" },
+		{ "HTTP_X_FORWARDED_PROTO", "$scheme" },
+		{ "HTTP_X_FORWARDED_FOR", "$proxy_add_x_forwarded_for" },
+		{ "HTTP_X_REMOTE_ADDRESS", "$remote_addr" },
+		{ "HTTP_X_FORWARDED_PORT", "$server_port" },
+		{ "HTTP_X_REQUEST_START", "$msec" },
+	};
+
+	nginx_put(b, "\t\tuwsgi_pass %s;\n", a->plan->app);
+	for (size_t i = 0; i < COUNT(params); i++)
+		nginx_put(b, "\t\tuwsgi_param %s %s;\n", params[i][0], params[i][1]);
+}
+
 void nginx_put_pass(struct strb *b, const struct router_app *a)
 {
+	if (has_socket(a)) {
+		put_uwsgi(b, a);
+		return;
+	}
 	nginx_put(b,
 		  "\t\tproxy_pass http://%s;\n"
 		  "\t\tproxy_http_version 1.1;\n"

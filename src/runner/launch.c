@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/words.h"
 #include "plan/root.h"
+#include "runner/uwsgi.h"
 
 /* The program that a command line begins with; NULL: none is found. */
 static char *program_of(const struct launch *l, const struct env *env)
@@ -252,9 +253,21 @@ static int become(char **argv, long version, long port, long uid, struct err **e
 	add_assigned(&extra, argv, version, port);
 	if (sandbox_in_force(&spec.sandbox, NULL) & SANDBOX_BWRAP)
 		ignore_stop_signals();
-	struct launch launch = { .spec = &spec, .command = service->command, .extra = extra };
+	struct launch launch = {
+		.spec = &spec, .command = service->command, .extra = extra, .uid = (uid_t) uid
+	};
+	_cleanup_(strv_done) struct strv program = { 0 }, shown = { 0 };
+	_cleanup_(freep) char *dir = NULL;
 
-	launch.uid = (uid_t) uid;
+	if (service->uwsgi.n) {
+		r = uwsgi_prepare(&spec, service, argv[0], (unsigned) port, launch.uid, &program, &dir, e);
+		if (r < 0)
+			return r;
+		STRV_ADD(&shown, dir);
+		launch.command = NULL;
+		launch.argv = program.v;
+		launch.write = shown;
+	}
 	launch_limit(&launch, argv[0], &service->limits);
 	return launch_exec(&launch, e);
 }

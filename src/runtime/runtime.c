@@ -32,17 +32,12 @@ const struct runtime_ops *runtime_find(const char *name)
 	return NULL;
 }
 
-static bool has_kind(const struct plan *p, enum service_kind kind)
-{
-	for (size_t i = 0; i < p->n_services; i++)
-		if (p->services[i].kind == kind)
-			return true;
-	return false;
-}
-
 static bool is_runnable(const struct plan *p)
 {
-	return has_kind(p, SERVICE_WEB) || has_kind(p, SERVICE_WORKER) || has_kind(p, SERVICE_CRON);
+	for (size_t i = 0; i < p->n_services; i++)
+		if (p->services[i].kind != SERVICE_STATIC)
+			return true;
+	return false;
 }
 
 /* missing: of runtimes that fit but for their tools, on the way down the table. */

@@ -137,15 +137,6 @@ teardown_file() { server_stop; }
 	answers b12 1
 }
 
-@test "kinds of later issues are refused by name, never ignored" {
-	app_create bkinds
-	procfile bkinds 'php: public'
-	run push bkinds
-	[ "$status" -ne 0 ]
-	[[ $output == *php* ]]
-	[ "$(running bkinds)" = 0 ]
-}
-
 @test "validate names every bad line of a Procfile and exits 4, without a root" {
 	mkdir -p "$BATS_TEST_TMPDIR/v"
 	printf 'web: ./run\nworker ./w\n: x\n' >"$BATS_TEST_TMPDIR/v/Procfile"

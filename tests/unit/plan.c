@@ -224,13 +224,15 @@ static const char plan_text[] =
 	"\"line\": 3, "
 	"\"instances\": 2, \"is_routed\": true, \"is_parallel\": true, \"stop_signal\": \"TERM\", "
 	"\"stop_timeout_ms\": 10000, \"limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, "
-	"\"pids\": 0, \"nofile\": 64}, \"check\": {\"kind\": \"http\", \"path\": \"/up\", \"timeout_ms\": "
+	"\"pids\": 0, \"nofile\": 64}, \"uwsgi\": [\"threads = 4\"], \"check\": {\"kind\": \"http\", "
+	"\"path\": \"/up\", \"timeout_ms\": "
 	"30000, "
 	"\"uptime_ms\": 1000}}, "
 	"{\"name\": \"cron\", \"kind\": \"cron\", \"command\": \"x\", \"schedule\": \"@daily\", \"line\": 4, "
 	"\"instances\": 1, \"is_routed\": false, \"is_parallel\": false, \"stop_signal\": \"TERM\", "
 	"\"stop_timeout_ms\": 10000, \"limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, "
-	"\"pids\": 0, \"nofile\": 64}, \"check\": {\"kind\": \"process\", \"path\": null, \"timeout_ms\": "
+	"\"pids\": 0, \"nofile\": 64}, \"uwsgi\": [], \"check\": {\"kind\": \"process\", \"path\": null, "
+	"\"timeout_ms\": "
 	"30000, "
 	"\"uptime_ms\": 1000}}], "
 	"\"build_limits\": {\"memory_bytes\": 1048576, \"cpu_permille\": 500, \"pids\": 0, \"nofile\": 64}, "
@@ -282,7 +284,7 @@ static void plan_comes_back(void **state)
 	assert_true(json_equal(j, got));
 }
 
-/* Releases that were made before there were limits are read on. */
+/* Releases that were made before there were limits or uWSGI are read on. */
 static void limits_may_be_missing(void **state UNUSED)
 {
 	_cleanup_(json_releasep) json_t *j = json_loads(plan_text, 0, NULL);
@@ -290,6 +292,7 @@ static void limits_may_be_missing(void **state UNUSED)
 
 	(void) json_object_del(j, "build_limits");
 	(void) json_object_del(json_array_get(json_object_get(j, "services"), 0), "limits");
+	(void) json_object_del(json_array_get(json_object_get(j, "services"), 0), "uwsgi");
 	assert_int_equal(plan_from_json(&p, j, NULL), 0);
 	assert_int_equal(p.build_limits.max[LIMIT_MEMORY], 0);
 	assert_int_equal(p.run_limits.max[LIMIT_MEMORY], 1 << 20);
