@@ -251,7 +251,7 @@ static void read_service_settings(struct plan *p, const struct settings *s)
 		service->check.path = service->is_routed ? xstrdup(web.path) : NULL;
 		if (!service->is_routed)
 			service->check.kind = CHECK_PROCESS;
-		else if (service->uwsgi.n)
+		else if (service_has_socket(service))
 			service->check.kind = CHECK_UWSGI;
 		str_set(&service->stop_signal, stop_signal);
 		service->stop_timeout_ms = (unsigned) stop_timeout * 1000;

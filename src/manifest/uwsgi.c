@@ -80,7 +80,9 @@ static void add_common(struct strv *to, const struct plan *p, const struct plan_
 {
 	long idle = lenient_number(s, "UWSGI_IDLE");
 
-	STRV_ADD(to, "master = true", "need-app = true", "die-on-term = true");
+	STRV_ADD(to, "master = true", "die-on-term = true");
+	if (service->kind != SERVICE_PHP) /* it loads nothing before the first request */
+		STRV_ADD(to, "need-app = true");
 	strv_addf(to, "project = %s", p->app);
 	add_number(to, s, "max-requests", "UWSGI_MAX_REQUESTS", 0, 1 << 30, 1024);
 	add_listen(to, s);
@@ -133,7 +135,7 @@ static void add_php(struct strv *to, const char *command)
 	_cleanup_(freep) char *path =
 		dir.n ? xasprintf("$(PWD)/%.*s", (int) dir.n, dir.s) : xstrdup("$(PWD)");
 
-	STRV_ADD(to, "plugin = http", "plugin = php", "http-socket-modifier1 = 14", "socket-modifier1 = 14");
+	STRV_ADD(to, "plugin = http", "plugin = php", "http-socket-modifier1 = 14");
 	strv_addf(to, "check-static = %s", path);
 	STRV_ADD(to, "static-skip-ext = .php", "static-skip-ext = .inc", "static-index = index.html");
 	strv_addf(to, "php-docroot = %s", path);

@@ -80,6 +80,11 @@ static bool is_python(const struct spec_service *s)
 	return strv_has(&s->uwsgi, "plugin = python3");
 }
 
+static bool is_php(const struct spec_service *s)
+{
+	return strv_has(&s->uwsgi, "plugin = php");
+}
+
 /* '%' begins something in uWSGI's files. NULL: the value would be read as something else. */
 static char *escaped(const char *value)
 {
@@ -111,7 +116,7 @@ static int put_http(struct strb *b, const struct spec *spec, const struct spec_s
 	_cleanup_(freep) char *at =
 		xasprintf(is_six ? "[%s]:%u" : "%s:%u", address ? address : "127.0.0.1", port);
 
-	if (names && *names && !strv_has(&s->uwsgi, "plugin = php"))
+	if (names && *names && !is_php(s))
 		return 0;
 	return put(b, "http-socket", at, e);
 }
@@ -128,7 +133,8 @@ static char *compose(const struct spec *spec, const struct spec_service *s, cons
 		r = strb_addf(&b, "%s\n", s->uwsgi.v[i]);
 	if (r < 0)
 		return NULL;
-	r = put(&b, "socket", socket, e);
+	if (!is_php(s))
+		r = put(&b, "socket", socket, e);
 	if (r >= 0)
 		r = put(&b, "chmod-socket", has_group ? "660" : "666", e);
 	if (r >= 0)
