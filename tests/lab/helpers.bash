@@ -15,12 +15,9 @@ host() { echo "${LAB_PREFIX:?run this file by tests/lab/lab run}-$1"; }
 on() { docker exec -i -e HOME=/root -e LANG=C.UTF-8 "$(host "$1")" nsenter -t 1 -C "${@:2}"; }
 # as N USER COMMAND...: as that user, in the user's home.
 as() {
-	local home
-	home=$(home_of "$1" "$2")
-	docker exec -i -e HOME="$home" -e USER="$2" -e LANG=C.UTF-8 -w "$home" "$(host "$1")" \
-		nsenter -t 1 -C runuser -u "$2" -- "${@:3}"
+	# shellcheck disable=SC2016 # for the host's shell
+	on "$1" sh -c 'export USER="$1" HOME="$(getent passwd "$1" | cut -d: -f6)" && shift && cd "$HOME" && exec runuser -u "$USER" -- "$@"' - "${@:2}"
 }
-home_of() { on "$1" getent passwd "$2" </dev/null | cut -d: -f6; }
 
 # The host's address in the hosts' network.
 address() { docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(host "$1")"; }
