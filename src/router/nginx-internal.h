@@ -21,6 +21,7 @@ struct nginx_facts {
 	unsigned version; /* 1022001 is 1.22.1 */
 	enum http2 http2;
 	bool has_ipv6;      /* the kernel has it */
+	bool has_threads;   /* nginx can read files in threads of their own */
 	bool has_realip;    /* nginx can take a client's address from a header */
 	char *helper;       /* the socket of slipway-nginx: the system's nginx is used; NULL: a private one */
 	char *user, *group; /* of the workers, when they are not ours; else NULL */
@@ -59,6 +60,7 @@ struct nginx_static {
 	bool is_file; /* dir is a file, and url the whole path */
 	bool is_fallback;  /* what is no file goes to the app */
 	bool is_immutable; /* inside the release: never changes at the same path */
+	bool has_large;    /* nginx_links_find(): a file of 8 MiB or more is in it */
 	bool is_code;      /* the app's whole directory: not all of it is for everybody */
 };
 struct nginx_statics {

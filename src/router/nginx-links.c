@@ -10,7 +10,7 @@
 
 #include "base/file.h"
 
-enum { LINKS_MAX = 200, ENTRIES_MAX = 100000, DEEPEST = 16 };
+enum { LINKS_MAX = 200, ENTRIES_MAX = 100000, DEEPEST = 16, LARGE = 8 << 20 };
 
 static void note(const struct router_app *a, const char *fmt, ...) PRINTF(2, 3);
 
@@ -94,6 +94,8 @@ static void walk(struct nginx_statics *all, const struct router_app *a, size_t o
 		}
 		if (at->fts_info == FTS_D && (is_hidden(at) || at->fts_level >= DEEPEST))
 			(void) fts_set(walk, at, FTS_SKIP);
+		else if (at->fts_info == FTS_F && at->fts_statp->st_size >= LARGE)
+			all->v[of].has_large = true;
 		else if (at->fts_info == FTS_SL && !is_hidden(at))
 			add_link(all, a, of, include, at->fts_path, at->fts_path + strlen(dir));
 	}

@@ -29,6 +29,7 @@ void nginx_read_version(struct nginx_facts *f, const char *text)
 
 	if (at && sscanf(at, "nginx/%3u.%3u.%3u", &major, &minor, &patch) == 3)
 		f->version = major * 1000000 + minor * 1000 + patch;
+	f->has_threads = strstr(text, "--with-threads") != NULL;
 	f->has_realip = strstr(text, "--with-http_realip_module") != NULL;
 	f->http2 = !strstr(text, "--with-http_v2_module") ? HTTP2_NONE
 		   : f->version >= 1025001                ? HTTP2_DIRECTIVE

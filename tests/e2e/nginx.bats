@@ -165,6 +165,22 @@ static_create() {
 	[ "$(http g08.localhost /page)" = page ]
 }
 
+@test "large files are read past the page cache, small ones are not slowed down by it" {
+	static_create glarge
+	push glarge
+	conf glarge | grep -q 'sendfile_max_chunk 1m;'
+	run ! grep directio "$ROOT/nginx/glarge.conf"
+	head -c 9000000 /dev/urandom >"$WORK/glarge/public/large.bin"
+	commit glarge
+	push glarge
+	if nginx -V 2>&1 | grep -q -- --with-threads; then
+		conf glarge | grep -q 'directio 8m;'
+		conf glarge | grep -q 'aio threads;'
+	fi
+	http glarge.localhost /large.bin | cmp - "$WORK/glarge/public/large.bin"
+	[ "$(http glarge.localhost /a.css)" = 'body{}' ]
+}
+
 @test "piku-G09 answers below the prefixes are cached, and the app hears its name" {
 	app_create g09
 	env_file g09 'NGINX_CACHE_PREFIXES=/img,api|/x' NGINX_CACHE_TIME=abc
