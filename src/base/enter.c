@@ -22,7 +22,8 @@
 struct enter {
 	int ruleset; /* of Landlock; -1: none */
 	unsigned abi;
-	uid_t uid; /* whom to become; 0: nobody else */
+	uid_t uid;       /* whom to become; 0: nobody else */
+	const char *tmp; /* TMPDIR, where /tmp is closed; NULL: it is not */
 	bool ends_with_parent;
 };
 
@@ -72,6 +73,7 @@ static int set_tmp(struct enter *n, const char *dir, struct err **e)
 
 	if (n->uid && (fd < 0 || fchown(fd, n->uid, (gid_t) n->uid) < 0))
 		return err_set(e, -errno, "giving %s to its user: %m", dir);
+	n->tmp = dir;
 	return setenv("TMPDIR", dir, 1) < 0 ? err_set(e, -errno, "TMPDIR: %m") : 0;
 }
 
@@ -185,6 +187,25 @@ static int restrict_itself(const struct enter *n, struct err **e)
 	return landlock_enforce(n->ruleset, e);
 }
 
+/*
+ * PHP's opcache makes its lock in /tmp, whatever TMPDIR says, and ends the server when it cannot: one more
+ * file of settings tells it. This is done with the app's own rights, as what is there may be its doing; it is
+ * always the same text, so nobody reads half of it.
+ */
+static void direct_php(const char *tmp)
+{
+	const char *set = getenv("PHP_INI_SCAN_DIR");
+	_cleanup_(freep) char *dir = xasprintf("%s/php", tmp), *file = xasprintf("%s/slipway.ini", dir),
+			      *text = xasprintf("opcache.lockfile_path = \"%s\"\n", tmp),
+			      *dirs = xasprintf("%s%s%s", set ? set : "", set && !*set ? "" : ":", dir);
+
+	(void) mkdir(dir, 0700);
+	_cleanup_(closep) int fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+
+	if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t) strlen(text))
+		(void) setenv("PHP_INI_SCAN_DIR", dirs, 1);
+}
+
 static int enter(char **argv, struct err **e)
 {
 	struct enter n = { .ruleset = -1 };
@@ -203,6 +224,8 @@ static int enter(char **argv, struct err **e)
 		r = become_user(&n, e);
 	if (r < 0)
 		return r;
+	if (n.tmp)
+		direct_php(n.tmp);
 	(void) execv(program, argv + 1);
 	return err_set(e, -errno, "executing %s: %m", program);
 }

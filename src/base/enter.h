@@ -13,7 +13,7 @@ char **enter_args(char **argv);
  *   --parent PID       die with that process, which is the parent (0: with whoever is)
  *   --signals default  the signals that stop an app get their default action back
  *   --chdir DIR        work in it
- *   --tmp DIR          make it, and let it be TMPDIR
+ *   --tmp DIR          make it, and let it be TMPDIR, and what PHP uses instead of /tmp
  *   --set NAME=VALUE   in the command's environment
  *   --user UID         become it, with the group of the same number, after all else; gives up all
  * capabilities

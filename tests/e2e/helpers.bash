@@ -182,6 +182,27 @@ root_content() {
 		\( -type l -printf '%p -> %l\n' \)) | sort
 }
 
+# --- levels of the sandbox ------------------------------------------------------------------------------------
+
+# In setup_file: makes what refuses layers to slipwayd (fixtures/refuse.c). False: not here, and why is $SKIP_FILE.
+refuse_build() {
+	export REFUSE=$BATS_FILE_TMPDIR/refuse
+	command -v gcc >/dev/null || { skip_file "needs gcc" && return 1; }
+	gcc -O1 -Wall -o "$REFUSE" "$FIXTURES/refuse.c"
+	"$REFUSE" namespaces landlock -- true || { skip_file "this kernel has no seccomp filters" && return 1; }
+}
+
+# beneath WHAT...: slipwayd is started anew where that is refused; its apps too.
+beneath() {
+	local pid start
+	# shellcheck disable=SC2034 # scripts/server.bash reads it
+	SERVER_ENV=("$REFUSE" "$@" --)
+	read -r pid start <<<"$(server_recorded slipwayd)"
+	slipway shutdown --instances
+	WAIT_SECONDS=120 wait_until process_gone "$pid" "$start"
+	server_start_slipwayd
+}
+
 # --- the crash matrix -----------------------------------------------------------------------------------------
 
 # A server of a build with hooks (-Ddebug_hooks=true): what reads the folder, dies where it says.

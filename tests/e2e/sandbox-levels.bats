@@ -2,10 +2,7 @@
 load helpers
 
 setup_file() {
-	export REFUSE=$BATS_FILE_TMPDIR/refuse
-	command -v gcc >/dev/null || { skip_file "needs gcc" && return 0; }
-	gcc -O1 -Wall -o "$REFUSE" "$FIXTURES/refuse.c"
-	"$REFUSE" namespaces landlock -- true || { skip_file "this kernel has no seccomp filters" && return 0; }
+	refuse_build || return 0
 	server_start
 	app_create app
 	push app
@@ -13,18 +10,6 @@ setup_file() {
 	export LEVEL
 }
 teardown_file() { server_stop; }
-
-# beneath WHAT...: slipwayd is started anew where that is refused; its apps too.
-beneath() {
-	local pid start
-	# shellcheck disable=SC2034 # scripts/server.bash reads it
-	SERVER_ENV=("$REFUSE" "$@" --)
-	read -r pid start <<<"$(server_recorded slipwayd)"
-	slipway shutdown --instances
-	WAIT_SECONDS=120 wait_until process_gone "$pid" "$start"
-	server_start_slipwayd
-	WAIT_SECONDS=120 wait_until answers app "$(<"$WORK/app/VERSION")"
-}
 
 # refused WHAT -- COMMAND...: the command line, there.
 refused() {
@@ -49,12 +34,18 @@ works() {
 	[ "$output" = "$version" ]
 }
 
+# beneath (helpers.bash), until the app is there again.
+app_beneath() {
+	beneath "$@"
+	WAIT_SECONDS=120 wait_until answers app "$(<"$WORK/app/VERSION")"
+}
+
 # What doctor says of the sandbox, there.
 doctor_says() { refused "$@" -- "$SLIPWAY_BIN/slipway" doctor | grep -A2 'sandbox'; }
 
 @test "sandbox: both layers where nothing is refused" {
 	[[ $LEVEL == both ]] || skip "this machine has '$LEVEL' only"
-	beneath
+	app_beneath
 	works both 2
 	run doctor_says
 	[[ $output == *'both: bubblewrap, and Landlock version'* ]]
@@ -62,7 +53,7 @@ doctor_says() { refused "$@" -- "$SLIPWAY_BIN/slipway" doctor | grep -A2 'sandbo
 
 @test "sandbox: Landlock alone where namespaces are refused" {
 	[[ $LEVEL == both || $LEVEL == landlock ]] || skip "this kernel has no Landlock"
-	beneath namespaces
+	app_beneath namespaces
 	works landlock 3 namespaces
 	run refused namespaces -- "$SLIPWAY_BIN/slipway" run app "cat $ROOT/run/token"
 	[ "$status" -ne 0 ]
@@ -73,13 +64,13 @@ doctor_says() { refused "$@" -- "$SLIPWAY_BIN/slipway" doctor | grep -A2 'sandbo
 @test "sandbox: an older Landlock says what it lacks" {
 	[[ $LEVEL == both || $LEVEL == landlock ]] || skip "this kernel has no Landlock"
 	printf '[sandbox]\nlandlock_abi = 1\n' >>"$ROOT/config.toml"
-	beneath namespaces
+	app_beneath namespaces
 	works landlock 4 namespaces
 	[ "$(slipway status --json | jq -r .landlock_abi)" = 1 ]
 	run doctor_says namespaces
 	[[ $output == *'version 1'*'moved'*'truncating'*'ioctl'*'signals'* ]]
 	if [ "$LEVEL" = both ]; then
-		beneath
+		app_beneath
 		works bwrap 5
 	fi
 	sed -i '/^\[sandbox\]/,$d' "$ROOT/config.toml"
@@ -87,14 +78,14 @@ doctor_says() { refused "$@" -- "$SLIPWAY_BIN/slipway" doctor | grep -A2 'sandbo
 
 @test "sandbox: bubblewrap alone where the kernel has no Landlock" {
 	[[ $LEVEL == both || $LEVEL == bwrap ]] || skip "bubblewrap does not work here"
-	beneath landlock
+	app_beneath landlock
 	works bwrap 6 landlock
 	run doctor_says landlock
 	[[ $output == *'without Landlock'* ]]
 }
 
 @test "sandbox: where all is refused apps run, and doctor warns" {
-	beneath namespaces landlock
+	app_beneath namespaces landlock
 	works none 7 namespaces landlock
 	run doctor_says namespaces landlock
 	[[ $output == *'apps and builds see all that this user sees'* ]]
