@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "base/own.h"
 #include "deploy/deploy-internal.h"
@@ -116,6 +117,7 @@ static int own_all(const struct deploy *d, struct err **e)
 	size_t left = 0;
 	int r = own_releases(d, &left, e);
 
+	crash_point("owner.middle");
 	if (r >= 0)
 		r = own_deps(d, &left, e);
 	if (r >= 0)
@@ -211,9 +213,14 @@ static int change(struct deploy *d, int64_t uid, struct err **e)
 		if (r >= 0)
 			r = instances_stop_old(d, true, e);
 	}
+	crash_point("owner.stopped");
 	if (r >= 0)
 		r = set_active(d, uid, d->user.active, e); /* on record first: user_restore() */
-	return r < 0 ? r : own_all(d, e);
+	crash_point("owner.recorded");
+	if (r >= 0)
+		r = own_all(d, e);
+	crash_point("owner.end");
+	return r;
 }
 
 int user_prepare(struct deploy *d, struct err **e)

@@ -6,6 +6,12 @@ teardown_file() { crash_server_stop; }
 
 @test "a rollback that is killed leaves the one release or the other" { crash_matrix rollback; }
 
+@test "a push with which the app's files change hands leaves them all with one user" {
+	[ "$(id -u)" = 0 ] || skip "slipwayd has to run as root to run apps as other users"
+	export CRASH_UID_FIRST=$((33000 + ${CHECK_SLOT:-2} * 100))
+	crash_matrix owner
+}
+
 @test "a restart that is killed leaves one generation" { crash_matrix restart; }
 
 @test "a stop that is killed is done or not" { crash_matrix stop; }
