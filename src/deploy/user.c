@@ -202,9 +202,11 @@ static int set_active(struct deploy *d, int64_t active, int64_t before, struct e
 
 static int change(struct deploy *d, int64_t uid, struct err **e)
 {
-	int r = 0;
+	/* on record before anything is stopped: undo_build() puts back what this says */
+	int r = set_active(d, uid, d->user.active, e);
 
-	if (d->has_old && !d->app.is_stopped) {
+	crash_point("owner.recorded");
+	if (r >= 0 && d->has_old && !d->app.is_stopped) {
 		say("this once the app is stopped, from now until its new release runs: its files are given "
 		    "to user "
 		    "%lld",
@@ -214,9 +216,6 @@ static int change(struct deploy *d, int64_t uid, struct err **e)
 			r = instances_stop_old(d, true, e);
 	}
 	crash_point("owner.stopped");
-	if (r >= 0)
-		r = set_active(d, uid, d->user.active, e); /* on record first: user_restore() */
-	crash_point("owner.recorded");
 	if (r >= 0)
 		r = own_all(d, e);
 	crash_point("owner.end");
