@@ -15,6 +15,7 @@
 #include "daemon/daemon.h"
 #include "deploy/deploy.h"
 #include "plan/host.h"
+#include "plan/room.h"
 #include "plan/root.h"
 #include "router/router.h"
 #include "runner/launch.h"
@@ -62,6 +63,7 @@ static int deployment(char **argv, int (*run)(const char *root, int64_t id, stru
 
 	if (r >= 0 || !err_is_temporary(r))
 		return r;
+	(void) room_explain(argv[0], r, e);
 	_cleanup_(freep) char *text = err_text(e ? *e : NULL);
 
 	(void) fprintf(stderr, "slipwayd: %s; it will be tried again\n", text);

@@ -2,6 +2,7 @@
 #include "cli/cli-internal.h"
 #include "cli/disk.h"
 #include "deploy/leftovers.h"
+#include "plan/room.h"
 #include "store/event.h"
 
 struct cleanup {
@@ -93,6 +94,9 @@ int cleanup_run(struct cli *cli, char **argv, struct err **e)
 {
 	_cleanup_(json_releasep) json_t *removed = json_array();
 	struct cleanup c = { cli, cli_option(cli, "dry-run") != NULL, removed, 0 };
+
+	if (!c.is_dry) /* the store wants some room to say what goes */
+		(void) room_use_reserve(cli->root);
 	int r = argv[0] ? cli_open_app(cli, &argv[0], e) : 0;
 
 	if (r >= 0)

@@ -11,6 +11,7 @@
 #include "cli/cli-internal.h"
 #include "cli/ssh.h"
 #include "plan/name.h"
+#include "plan/room.h"
 #include "plan/root.h"
 
 const char *cli_option(const struct cli *cli, const char *word)
@@ -232,6 +233,8 @@ int cli_run(char **argv, const char *by, const char *fingerprint, bool is_remote
 	struct cli cli = { .by = by ? by : "local", .fingerprint = fingerprint, .is_remote = is_remote };
 	int r = run_line(&cli, argv, &e);
 
+	if (r < 0)
+		(void) room_explain(cli.root, r, &e);
 	cli_done(&cli);
 	if (r >= 0 && (fflush(stdout) != 0 || ferror(stdout)))
 		r = err_set(&e, -errno, "writing the output: %m");

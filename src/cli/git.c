@@ -12,6 +12,8 @@
 #include "cli/cli.h"
 #include "plan/name.h"
 #include "plan/plan.h"
+#include "plan/room.h"
+#include "plan/room.h"
 #include "plan/root.h"
 #include "source/git.h"
 #include "store/deployment.h"
@@ -171,6 +173,20 @@ static int serve_push(struct push *p, struct err **e)
 	return git_serve_push(p->cli->root, p->app, &env, e);
 }
 
+/* git has only said that it could not write, and its client takes that for the status. */
+static void warn_of_full_disk(const struct push *p)
+{
+	_cleanup_(freep) char *report = report_path(p->cli->root, p->token), *text = NULL;
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	if (file_exists(report) || !room_is_short(p->cli->root))
+		return;
+	err_set(&e, -ENOSPC, "there is no room for what is pushed");
+	(void) room_explain(p->cli->root, -ENOSPC, &e);
+	text = err_text(e);
+	(void) fprintf(stderr, "slipway: %s\n", text);
+}
+
 static int receive_pack(struct cli *cli, char **argv, struct err **e)
 {
 	_cleanup_(push_done) struct push p = { .cli = cli, .repo = -1 };
@@ -192,6 +208,8 @@ static int receive_pack(struct cli *cli, char **argv, struct err **e)
 	}
 	(void) signal(SIGPIPE, SIG_IGN); /* a lost connection must not keep us from cleaning up */
 	int status = serve_push(&p, e);
+
+	warn_of_full_disk(&p);
 	if (status == 0)
 		status = outcome(&p, e);
 	r = forget_empty(&p, status < 0 ? NULL : e);

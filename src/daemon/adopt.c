@@ -64,6 +64,8 @@ static int take(struct daemon *d, struct instance_row *row, bool is_wanted)
 	*row = (struct instance_row){ 0 };
 	is_wanted = is_wanted && !i->row.is_stopping;
 	i->row.is_stopping = false;
+	i->is_known = true;
+	record_read(i);
 	int r = instance_adopt(i, &e);
 
 	if (r < 0) {
@@ -111,6 +113,8 @@ static bool resume(struct daemon *d, struct instance_row *row)
 
 	i->row = *row;
 	*row = (struct instance_row){ 0 };
+	i->is_known = true;
+	record_read(i);
 	instance_resume(i, was);
 	return true;
 }

@@ -53,6 +53,7 @@ struct daemon {
 	struct kept keeper, nginx;
 	struct stale_row *stale_rows; /* record.c */
 	sd_event_source *record_timer;
+	bool is_store_away;            /* while many are started: it was just tried in vain */
 	sd_event_source *pushed_timer; /* deployments.c: what was pushed is to be looked for again */
 	struct schedule *schedules;    /* scheduler.c */
 	sd_event_source *schedule_timer;
@@ -91,9 +92,9 @@ struct instance {
 	int64_t oom_kills;    /* in it, before this start */
 	const char *last_end; /* what ended it, when its status does not tell; NULL: nothing known */
 	bool is_due;          /* to be started by the next batch */
-	struct boot *boot;  /* boot.c: it is among those that are started after a boot; NULL: not any more */
-	bool is_unrecorded; /* record.c */
-	struct request *wanted_by; /* a `start` of the same key while it stops */
+	struct boot *boot; /* boot.c: it is among those that are started after a boot; NULL: not any more */
+	bool is_unrecorded, is_known; /* record.c: its row is not right; there is one */
+	struct request *wanted_by;    /* a `start` of the same key while it stops */
 	/* of a run of a schedule (row.run) */
 	unsigned timeout_ms; /* 0: none */
 	int log_fd;          /* its FIFO, so that nothing is lost when it ends before the log keeper looks */
@@ -170,6 +171,12 @@ void boot_forget(struct instance *i);
 /* ---- record.c ---- */
 
 void record_instance(struct instance *i);
+/* Before its gate is opened. Succeeds on a full disk and with a locked store when it had a row before. */
+int record_start(struct instance *i, struct err **e);
+/* The same when the store failed already; *why is logged and released. < 0: it must not run. */
+int record_aside(struct instance *i, struct err **why);
+/* What a daemon before could not write to its row. */
+void record_read(struct instance *i);
 void record_gone(struct daemon *d, const struct instance_row *row);
 void record_done(struct daemon *d);
 /* ---- scheduler.c, job.c ---- */

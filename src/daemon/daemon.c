@@ -19,6 +19,7 @@
 #include "daemon/handover.h"
 #include "daemon/recover-internal.h"
 #include "daemon/server.h"
+#include "plan/room.h"
 #include "plan/root.h"
 #include "store/event.h"
 #include "store/inspect.h"
@@ -259,6 +260,9 @@ static int open_store(struct daemon *d, const char *path, struct err **e)
 static int prepare(struct daemon *d, struct err **e)
 {
 	_cleanup_(freep) char *store = root_store(d->root);
+
+	if (room_use_reserve(d->root))
+		log_warning("the disk is full: the reserve is given up");
 	int r = host_read(&d->host, d->root, e);
 
 	crash_role(d->root, "daemon");
@@ -345,6 +349,7 @@ static int run(struct daemon *d, struct err **e)
 		r = take_up(d, e);
 	if (r < 0)
 		return r;
+	room_reserve(d->root);
 	(void) malloc_trim(0);
 	log_info("ready", F("pid", getpid()), F("root", d->root), F("version", VERSION));
 	(void) sd_notify(0, "READY=1");

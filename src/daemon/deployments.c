@@ -11,6 +11,7 @@
 #include "daemon/daemon-internal.h"
 #include "daemon/server.h"
 #include "deploy/deploy.h"
+#include "plan/room.h"
 #include "plan/root.h"
 #include "source/git.h"
 #include "store/app.h"
@@ -171,6 +172,7 @@ static void finish(struct run *run, int status)
 		row.exit_status = status;
 	}
 	crash_point("daemon.finish");
+	room_reserve(d->root);
 	scheduler_load(d, app);
 	answer_waiters(d, &row);
 	void (*then)(struct daemon *, const char *) = run->then;
@@ -201,7 +203,7 @@ static int on_again(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
  * one. */
 static void try_later(struct run *run, const char *why)
 {
-	unsigned pause = backoff_ms(++run->waits, DEFAULT_PAUSE_MS);
+	unsigned pause = room_use_reserve(run->d->root) ? 0 : backoff_ms(++run->waits, DEFAULT_PAUSE_MS);
 	struct deployment_row row = {
 		.id = run->id, .state = (char *) "failed", .error = (char *) why, .exit_status = 1
 	};
@@ -247,6 +249,7 @@ static void go_on(struct run *run)
 		r = spawn(run, str_eq(row.state, "queued") ? "deploy" : "repair", &e);
 	if (r >= 0)
 		return;
+	(void) room_explain(run->d->root, r, &e);
 	_cleanup_(freep) char *why = err_text(e);
 
 	if (err_is_temporary(r))
@@ -350,6 +353,12 @@ static bool kind_is_known(const char *kind)
 	return false;
 }
 
+/* What has to work on a full disk. */
+static bool makes_room(const char *kind)
+{
+	return str_eq(kind, "stop") || str_eq(kind, "destroy") || str_eq(kind, "scale");
+}
+
 /* `force` travels with the kind's own arguments. */
 static char *args_text(const json_t *request)
 {
@@ -389,6 +398,8 @@ int op_deploy(struct daemon *d, struct request *rq, struct err **e)
 		return err_set(e, ERR_USAGE, "deploy: needs 'app', 'by' and one of the known kinds");
 	if (d->is_ending)
 		return err_set(e, ERR_MISSING, "slipwayd ends and deploys nothing any more");
+	if (makes_room(row.kind) && room_use_reserve(d->root))
+		log_warning("the disk is full: the reserve is given up", F("app", row.app));
 	r = store_app_get(&d->store, row.app, &app, e);
 	if (r >= 0 && app.is_held && str_eq(row.kind, "deploy") && !json_flag(rq->args, "force", false))
 		r = err_set(e, ERR_REFUSED,
@@ -464,18 +475,43 @@ static int add_pushed(struct daemon *d, const char *app, struct err **e)
 	return r;
 }
 
-int deployments_adopt(struct daemon *d, struct err **e)
+static void look_for_pushed(struct daemon *d);
+
+static int on_look_again(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
 {
+	look_for_pushed(ctx);
+	return 0;
+}
+
+/* A full disk or a busy store must not keep the daemon from serving what runs: it is done later. */
+static void look_for_pushed(struct daemon *d)
+{
+	_cleanup_(err_freep) struct err *e = NULL;
 	struct app_row *apps = NULL;
 	size_t n = 0;
+	int r = store_app_list(&d->store, &apps, &n, &e);
+
+	for (size_t i = 0; r >= 0 && i < n; i++)
+		r = apps[i].is_held ? 0 : add_pushed(d, apps[i].name, &e);
+	app_rows_free(apps, n);
+	if (r >= 0)
+		r = start_queued(d, &e);
+	if (r >= 0)
+		return;
+	log_failure("what was pushed and never deployed is looked for again later", NULL, &e);
+	timer_set(d, &d->pushed_timer, WAIT_MAX_MS, on_look_again, d);
+}
+
+int deployments_adopt(struct daemon *d, struct err **e)
+{
 	int r = adopt_running(d, e);
 
-	if (r >= 0 && !d->handover) /* over a re-exec the hook is still about to ask */
-		r = store_app_list(&d->store, &apps, &n, e);
-	for (size_t i = 0; r >= 0 && i < n; i++)
-		r = apps[i].is_held ? 0 : add_pushed(d, apps[i].name, e);
-	app_rows_free(apps, n);
-	return r < 0 ? r : start_queued(d, e);
+	if (r < 0)
+		return r;
+	if (d->handover) /* the hook is still about to ask */
+		return start_queued(d, e);
+	look_for_pushed(d);
+	return 0;
 }
 
 void deployments_end(struct daemon *d)
@@ -486,6 +522,7 @@ void deployments_end(struct daemon *d)
 
 void deployments_done(struct daemon *d)
 {
+	d->pushed_timer = sd_event_source_disable_unref(d->pushed_timer);
 	while (d->runs)
 		run_free(d->runs);
 	while (d->end_waiters) {

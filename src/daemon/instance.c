@@ -230,14 +230,14 @@ int instance_launch(struct instance *i, struct err **e)
 	i->row.started_at_s = now_s();
 	str_set(&i->row.boot, i->d->boot);
 	crash_point("daemon.launched");
-	r = store_instance_put(&i->d->store, &i->row, e);
+	r = record_start(i, e);
 	crash_point("daemon.recorded");
 	if (r < 0) {
 		child_forget(&i->child); /* its gate never opened: it ends */
 		i->row.pid = 0;
 		return r;
 	}
-	i->is_unrecorded = false;
+	i->is_known = true;
 	i->began_ms = monotonic_ms();
 	is_running(i);
 	set_timeout(i);

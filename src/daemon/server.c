@@ -296,6 +296,19 @@ static int make_token(struct server *s, struct err **e)
 	return file_replace(path, s->token, 2 * TOKEN_BYTES, 0600, e);
 }
 
+/* On a full disk the token of before, which nobody else has read either, will do. */
+static int keep_token(struct server *s)
+{
+	_cleanup_(freep) char *path = root_path(s->d->root, "run/token"), *text = NULL;
+	size_t n = 0;
+
+	if (file_read(path, 256, &text, &n, NULL) < 0 || n != 2 * TOKEN_BYTES ||
+	    strspn(text, "0123456789abcdef") != n)
+		return -ENOENT;
+	memcpy(s->token, text, n + 1);
+	return 0;
+}
+
 /* A path in sockaddr_un has 107 bytes; going through the directory's descriptor, any root will do. */
 static int bind_socket(struct server *s, struct err **e)
 {
@@ -323,6 +336,12 @@ static int open_new(struct server *s, struct err **e)
 	if (s->fd < 0)
 		return err_set(e, -errno, "making a socket: %m");
 	r = make_token(s, e);
+	if (err_is_temporary(r) && keep_token(s) == 0) {
+		if (e)
+			*e = err_free(*e);
+		log_warning("there was no room for a new token: the old one is kept");
+		r = 0;
+	}
 	return r < 0 ? r : bind_socket(s, e);
 }
 

@@ -183,10 +183,10 @@ static bool launch_due(struct instance *i)
 }
 
 /* Opens the gates of what is on record now; what could not be recorded must not run. */
-static void release(struct instance *const *batch, size_t n, bool is_recorded)
+static void release(struct instance *const *batch, size_t n, bool is_recorded, struct err **e)
 {
 	for (size_t k = 0; k < n; k++) {
-		if (is_recorded) {
+		if (is_recorded || batch[k]->is_unrecorded || record_aside(batch[k], e) == 0) {
 			child_release(&batch[k]->child);
 			continue;
 		}
@@ -206,15 +206,15 @@ static int on_start(sd_event_source *s, void *ctx)
 	size_t n = 0;
 	int r = tx_begin(&tx, &d->store, &e);
 
+	d->is_store_away = err_is_temporary(r);
 	for (struct instance *i = d->instances; i && n < BATCH && !d->is_ending; i = i->next)
 		if (i->is_due && launch_due(i))
 			batch[n++] = i;
+	d->is_store_away = false;
 	if (r >= 0)
 		r = tx_commit(&tx, &e);
-	if (r < 0)
-		log_failure("a start was not recorded", NULL, &e);
 	tx_end(&tx);
-	release(batch, n, r >= 0);
+	release(batch, n, r >= 0, &e);
 	return n == BATCH ? sd_event_source_set_enabled(s, SD_EVENT_ONESHOT) : 0;
 }
 

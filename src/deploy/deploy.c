@@ -8,6 +8,7 @@
 #include "base/crash-point.h"
 #include "base/log.h"
 #include "deploy/deploy-internal.h"
+#include "plan/room.h"
 #include "store/event.h"
 
 static const struct step deploy_steps[] = {
@@ -234,6 +235,7 @@ static int run_from(struct deploy *d, size_t from, struct err **e)
 
 		if (r >= 0)
 			continue;
+		(void) room_explain(d->root, r, &why);
 		if (i <= step_number(d, "record"))
 			return fail(d, i, why, e);
 		r = fail_after_record(d, s, r, why, e);

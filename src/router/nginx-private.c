@@ -160,6 +160,13 @@ void nginx_put_fallback(struct strb *b, const char *root, const struct host *hos
 	nginx_put(b, "\tserver_name _;\n\tssl_reject_handshake on;\n\t}\n");
 }
 
+static bool is_what_it_was(const char *path, const char *text)
+{
+	_cleanup_(freep) char *was = NULL;
+
+	return file_read(path, 1 << 20, &was, NULL, NULL) >= 0 && str_eq(was, text);
+}
+
 int nginx_write_main(const char *root, const struct host *host, const struct nginx_facts *f, bool is_test,
 		     struct err **e)
 {
@@ -178,8 +185,15 @@ int nginx_write_main(const char *root, const struct host *host, const struct ngi
 	int r = nginx_put_end(&b, &text, e);
 	if (r < 0)
 		return r;
-	return is_test ? file_replace_unsynced(path, text, strlen(text), 0600, e)
-		       : file_replace(path, text, strlen(text), 0600, e);
+	if (is_test)
+		return file_replace_unsynced(path, text, strlen(text), 0600, e);
+	r = file_replace(path, text, strlen(text), 0600, e);
+	if (err_is_temporary(r) && is_what_it_was(path, text)) {
+		if (e)
+			*e = err_free(*e);
+		r = 0; /* on a full disk, too, it is started again */
+	}
+	return r;
 }
 
 static int make_directories(const char *root, struct err **e)

@@ -163,6 +163,11 @@ int store_check(struct store *st, struct err **e)
 	return str_eq(said, "ok") ? 0 : store_damaged(file_of(st), said ? said : "it cannot be read", e);
 }
 
+void store_checkpoint(struct store *st)
+{
+	(void) sqlite3_wal_checkpoint_v2(st->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
 void store_close(struct store *st)
 {
 	(void) sqlite3_close(st->db);

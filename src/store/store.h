@@ -27,6 +27,8 @@ int store_check(struct store *st, struct err **e);
 /* The schema version that this slipway knows. */
 int store_schema(void);
 void store_close(struct store *st); /* for _cleanup_() */
+/* Brings what is in the write-ahead log into the file, so that the log's room is used again. */
+void store_checkpoint(struct store *st);
 
 struct tx {
 	struct store *st; /* NULL: nothing to roll back */
