@@ -13,7 +13,6 @@
 #include "plan/name.h"
 #include "plan/plan.h"
 #include "plan/room.h"
-#include "plan/room.h"
 #include "plan/root.h"
 #include "source/git.h"
 #include "store/deployment.h"

@@ -215,6 +215,8 @@ static int on_start(sd_event_source *s, void *ctx)
 		r = tx_commit(&tx, &e);
 	tx_end(&tx);
 	release(batch, n, r >= 0, &e);
+	if (e)
+		log_failure("a start was not recorded", NULL, &e);
 	return n == BATCH ? sd_event_source_set_enabled(s, SD_EVENT_ONESHOT) : 0;
 }
 

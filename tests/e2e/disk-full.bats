@@ -121,7 +121,7 @@ told() {
 
 @test "piku-H22: a push on a full disk fails and says why, and what lives goes on" {
 	local version=10
-	for room in 0 128 512; do
+	for room in 0 128 4096; do
 		version=$((version + 1))
 		set_version app $version
 		fill $room
@@ -129,7 +129,7 @@ told() {
 		echo "room for $room KiB: exit $status: $output"
 		make_room
 		if [ "$status" -ne 0 ]; then told "$output"; fi
-		[ "$status" -eq 0 ] || [ "$room" -lt 512 ]
+		[ "$status" -eq 0 ] || [ "$room" -lt 4096 ]
 		WAIT_SECONDS=90 wait_until is_quiet
 		is_whole app 2 $version
 		[ "$status" -ne 0 ] || answers app $version
