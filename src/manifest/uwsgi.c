@@ -249,6 +249,10 @@ static void check_command(const struct plan_service *service, const char *file, 
 	if (service->kind == SERVICE_PHP &&
 	    (!is_plain(service->command, "_./-") || strstr(service->command, "..")))
 		fault = "expected the directory with the PHP files, such as 'php: public'";
+	/* Their plugins have modifiers of their own, which router and check do not send yet. */
+	if (service->kind == SERVICE_JWSGI || service->kind == SERVICE_RWSGI)
+		fault = "not run in uWSGI by this version yet: give a command that listens on "
+			"$BIND_ADDRESS:$PORT";
 	if (fault)
 		problem_add(problems, SEVERITY_ERROR, file, service->line, 1, "'%s: %s': %s", service->name,
 			    service->command, fault);
