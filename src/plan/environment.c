@@ -5,15 +5,29 @@
 
 #include "plan/root.h"
 
+char *environment_user(uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	return pw ? xstrdup(pw->pw_name) : xasprintf("%u", (unsigned) uid);
+}
+
+/* Ours. */
 static char *user_name(void)
 {
 	const char *user = getenv("USER");
-	const struct passwd *pw;
 
-	if (user && *user)
-		return xstrdup(user);
-	pw = getpwuid(getuid());
-	return pw ? xstrdup(pw->pw_name) : xasprintf("%u", (unsigned) getuid());
+	return user && *user ? xstrdup(user) : environment_user(getuid());
+}
+
+void environment_set_user(struct env *env, uid_t uid)
+{
+	static const char *const names[] = { "USER", "LOGNAME" };
+	_cleanup_(freep) char *ours = user_name(), *name = environment_user(uid);
+
+	for (size_t i = 0; i < COUNT(names); i++)
+		if (str_eq(env_get(env, names[i]), ours))
+			env_set(env, names[i], name, "base");
 }
 
 int environment_base(struct env *ret, const char *root, const char *app, const char *src,

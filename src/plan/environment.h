@@ -1,9 +1,17 @@
 /* The parts of an app's environment that slipway itself gives (Piku spec 7.2, steps 1 and 5 to 7). */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/env.h"
 #include "base/err.h"
 #include "plan/plan.h"
+
+/* The name of a user of this host, or its number; to be freed. */
+char *environment_user(uid_t uid);
+/* Where USER and LOGNAME are still ours (as of step 1), they become those of the user whom the app runs as.
+ */
+void environment_set_user(struct env *env, uid_t uid);
 
 /*
  * Step 1, before anything the app or its operator set: APP, LOG_ROOT, DATA_ROOT, HOME (data/APP/home), USER,

@@ -11,6 +11,7 @@
 #include "base/cgroup.h"
 #include "base/file.h"
 #include "base/words.h"
+#include "plan/environment.h"
 #include "plan/root.h"
 #include "runner/uwsgi.h"
 
@@ -116,6 +117,8 @@ static void compose(const struct launch *l, bool has_cwd, struct strv *argv, str
 
 	env_copy(&env, &l->spec->env);
 	env_copy(&env, &l->extra);
+	if (l->uid)
+		environment_set_user(&env, l->uid);
 	env_strings(&env, envp);
 	if (envp->n == 0)
 		strv_push(envp, xstrdup("PATH=/usr/local/bin:/usr/bin:/bin"));

@@ -51,6 +51,9 @@ $one
 said" ]
 	run slipway run-now one cron-who
 	[[ $output == *"$one"*"$one"*said*ok* ]]
+	# shellcheck disable=SC2016 # the app's shell
+	[ "$(slipway run one -- 'echo $USER $LOGNAME $HOME')" = "$one $one $ROOT/data/one/home" ]
+	[ "$(seen one worker '.env.USER + " " + .env.LOGNAME')" = "$one $one" ]
 	# Neither root again nor anybody else.
 	run slipway run one -- 'grep -E "^(Uid|Gid|Groups|CapEff|CapPrm|CapBnd|CapInh|NoNewPrivs)" /proc/self/status'
 	[[ $output == *"CapInh:"*"0000000000000000"*"CapPrm:"*"0000000000000000"*"CapEff:"*"0000000000000000"*"CapBnd:"*"0000000000000000"* ]]
