@@ -150,12 +150,27 @@ static void print_apps(struct cli *cli, const struct listing *all, bool is_long)
 		columns_print(&c);
 }
 
+/* What the caller may not read is not there for him. */
+static void hide_apps(const struct cli *cli, struct listing *all)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n_apps; i++) {
+		if (cli_may(cli, ROLE_READ, all->apps[i].name))
+			all->apps[n++] = all->apps[i];
+		else
+			app_row_done(&all->apps[i]);
+	}
+	all->n_apps = n;
+}
+
 static int run_apps(struct cli *cli, char **argv UNUSED, struct err **e)
 {
 	bool is_long = cli_option(cli, "long") || isatty(STDOUT_FILENO);
 	struct listing all = { 0 };
 	int r = store_app_list(&cli->store, &all.apps, &all.n_apps, e);
 
+	hide_apps(cli, &all);
 	if (r >= 0)
 		r = store_instance_list(&cli->store, NULL, &all.instances, &all.n_instances, e);
 	if (r >= 0 && !all.n_apps && !cli->is_json)
@@ -172,8 +187,10 @@ static int host_status(struct cli *cli, struct err **e)
 {
 	_cleanup_(json_releasep) json_t *answer = NULL;
 	_cleanup_(freep) char *uptime = NULL;
-	int r = cli_open_control(cli, e);
+	int r = cli_require(cli, ROLE_ADMIN, NULL, e);
 
+	if (r >= 0)
+		r = cli_open_control(cli, e);
 	if (r >= 0)
 		r = control_call(&cli->control, "hello", NULL, &answer, e);
 	if (r < 0)
@@ -353,6 +370,7 @@ const struct command cmd_apps = {
 	.words = "apps ls",
 	.args = "",
 	.summary = "list the apps; * marks those that run",
+	.role = ROLE_READ,
 	.group = "Apps",
 	.needs = NEEDS_STORE | CLI_JSON,
 	.run = run_apps,
@@ -366,6 +384,7 @@ const struct command cmd_status = {
 	.args = "[APP]",
 	.summary = "one screen about an app, or about slipwayd",
 	.details = "Without APP it fails with 5 when slipwayd does not run.",
+	.role = ROLE_READ,
 	.group = "Apps",
 	.max_args = 1,
 	.needs = NEEDS_ROOT | CLI_JSON,

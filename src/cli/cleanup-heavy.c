@@ -87,7 +87,7 @@ static int report(struct cleanup *c, const char *app, struct err **e)
 		return 0;
 	_cleanup_(freep) char *detail = xasprintf("%zu, %s", n, text);
 
-	return store_event_add(&c->cli->store, app, c->cli->by, "cleanup", detail, "succeeded", e);
+	return store_event_add(&c->cli->store, app, c->cli->who.by, "cleanup", detail, "succeeded", e);
 }
 
 int cleanup_run(struct cli *cli, char **argv, struct err **e)

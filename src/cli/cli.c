@@ -67,6 +67,29 @@ int cli_open_control(struct cli *cli, struct err **e)
 	return control_open(&cli->control, path, e);
 }
 
+bool cli_may(const struct cli *cli, enum role role, const char *app)
+{
+	return grants_allow(cli->who.grants, role, app);
+}
+
+static int app_not_found(const char *name, struct err **e)
+{
+	return err_set(e, ERR_NOT_FOUND, "Error: app '%s' not found", name);
+}
+
+int cli_require(const struct cli *cli, enum role role, const char *app, struct err **e)
+{
+	if (cli_may(cli, role, app))
+		return 0;
+	if (!app)
+		return err_set(e, ERR_PERMISSION, "this is for administrators: the key '%s' is none",
+			       cli->who.by);
+	if (!cli_may(cli, ROLE_READ, app))
+		return app_not_found(app, e);
+	return err_set(e, ERR_PERMISSION, "the key '%s' may not do this to app '%s': it takes the role '%s'",
+		       cli->who.by, app, role == ROLE_ADMIN ? "admin" : "deploy");
+}
+
 /* The first argument is an app's name as people write it; from here on it is the legal one. */
 int cli_open_app(struct cli *cli, char **arg, struct err **e)
 {
@@ -75,9 +98,15 @@ int cli_open_app(struct cli *cli, char **arg, struct err **e)
 
 	if (r >= 0)
 		r = app_name_read(&name, *arg, e);
+	if (r >= 0)
+		r = cli_require(cli, ROLE_READ, name, e);
 	if (r < 0)
 		return r;
 	r = store_app_get(&cli->store, name, &cli->app, e);
+	if (r == ERR_NOT_FOUND && !cli_may(cli, ROLE_READ, NULL))
+		return app_not_found(name, e); /* and no other app's name is suggested */
+	if (r >= 0)
+		r = cli_require(cli, cli->command->role, name, e);
 	if (r == ERR_NOT_FOUND && e) {
 		_cleanup_(freep) char *text = err_text(*e);
 
@@ -131,10 +160,14 @@ static int run_in_slipwayd(const struct cli *cli, char **argv, struct err **e)
 {
 	_cleanup_(strv_done) struct strv all = { 0 };
 
-	STRV_ADD(&all, "--by", cli->by);
-	if (cli->fingerprint)
-		STRV_ADD(&all, "--fingerprint", cli->fingerprint);
-	if (cli->is_remote)
+	_cleanup_(freep) char *grants = cli->who.grants ? grants_text(cli->who.grants) : NULL;
+
+	STRV_ADD(&all, "--by", cli->who.by);
+	if (cli->who.fingerprint)
+		STRV_ADD(&all, "--fingerprint", cli->who.fingerprint);
+	if (grants)
+		STRV_ADD(&all, "--grants", grants);
+	if (cli->who.is_remote)
 		STRV_ADD(&all, "--remote");
 	strv_add(&all, (const char *const *) argv);
 	return cli_exec_slipwayd(all.v, e);
@@ -171,6 +204,10 @@ static int run_command(struct cli *cli, char **argv, struct err **e)
 	if (cli_option(cli, "root"))
 		(void) setenv("SLIPWAY_ROOT", cli_option(cli, "root"), 1);
 	cli->is_json = cli_option(cli, "json") != NULL;
+	if (c->role == ROLE_ADMIN && !needs(c, NEEDS_APP))
+		r = cli_require(cli, ROLE_ADMIN, NULL, e);
+	if (r < 0)
+		return r;
 	if (!c->run)
 		return run_in_slipwayd(cli, argv, e);
 	if (!args.v)
@@ -184,17 +221,17 @@ static int run_command(struct cli *cli, char **argv, struct err **e)
 
 static int run_line(struct cli *cli, char **argv, struct err **e)
 {
-	if (!cli->is_remote && argv[0] && str_eq(argv[0], "--root")) {
+	if (!cli->who.is_remote && argv[0] && str_eq(argv[0], "--root")) {
 		if (!argv[1])
 			return err_set(e, ERR_USAGE, "--root wants a directory");
 		(void) setenv("SLIPWAY_ROOT", argv[1], 1);
 		argv += 2;
-	} else if (!cli->is_remote && argv[0] && str_starts(argv[0], "--root=")) {
+	} else if (!cli->who.is_remote && argv[0] && str_starts(argv[0], "--root=")) {
 		(void) setenv("SLIPWAY_ROOT", argv[0] + strlen("--root="), 1);
 		argv++;
 	}
 	if (!argv[0] || str_eq(argv[0], "--help") || str_eq(argv[0], "-h")) {
-		help_overview(cli->is_remote);
+		help_overview(cli->who.is_remote);
 		return 0;
 	}
 	cli->command = cli_find(str_eq(argv[0], "--version") ? "version" : argv[0]);
@@ -203,7 +240,7 @@ static int run_line(struct cli *cli, char **argv, struct err **e)
 			       argv[0]);
 	if (!cli->command)
 		return unknown_command(argv[0], e);
-	if (cli->is_remote && cli->command->needs & CLI_LOCAL)
+	if (cli->who.is_remote && cli->command->needs & CLI_LOCAL)
 		return err_set(e, ERR_PERMISSION, "%s: only on the machine itself, not over SSH", argv[0]);
 	return run_command(cli, argv, e);
 }
@@ -227,10 +264,10 @@ static int report(const struct err *e, int code)
 	return code == ERR_CHILD && e && e->status > 0 ? e->status : err_exit_status(code);
 }
 
-int cli_run(char **argv, const char *by, const char *fingerprint, bool is_remote)
+int cli_run(char **argv, const struct caller *who)
 {
 	_cleanup_(err_freep) struct err *e = NULL;
-	struct cli cli = { .by = by ? by : "local", .fingerprint = fingerprint, .is_remote = is_remote };
+	struct cli cli = { .who = *who };
 	int r = run_line(&cli, argv, &e);
 
 	if (r < 0)
@@ -243,8 +280,8 @@ int cli_run(char **argv, const char *by, const char *fingerprint, bool is_remote
 
 int cli_main(int argc, char **argv)
 {
-	const char *by = NULL, *fingerprint = NULL;
-	bool is_remote = false;
+	_cleanup_(grants_done) struct grants grants = { 0 };
+	struct caller who = { .by = "local" };
 	int status;
 
 	/* What git checks out and apps write is for nginx's workers to read and for nobody to change; what is
@@ -255,13 +292,16 @@ int cli_main(int argc, char **argv)
 	argv += argc > 0;
 	for (; argv[0]; argv++) {
 		if (str_eq(argv[0], "--by") && argv[1])
-			by = *++argv;
+			who.by = *++argv;
 		else if (str_eq(argv[0], "--fingerprint") && argv[1])
-			fingerprint = *++argv;
-		else if (str_eq(argv[0], "--remote"))
-			is_remote = true;
+			who.fingerprint = *++argv;
+		else if (str_eq(argv[0], "--grants") && argv[1]) {
+			(void) grants_parse(&grants, *++argv, NULL); /* what cannot be read allows nothing */
+			who.grants = &grants;
+		} else if (str_eq(argv[0], "--remote"))
+			who.is_remote = true;
 		else
 			break;
 	}
-	return cli_run(argv, by, fingerprint, is_remote);
+	return cli_run(argv, &who);
 }

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "control/control.h"
+#include "source/grants.h"
 #include "store/app.h"
 #include "store/store.h"
 
@@ -43,11 +44,22 @@ struct command {
 	unsigned needs;
 	/* Are the arguments what they may be? Asked before anything that is needed is opened; may be NULL. */
 	int (*check)(char **argv, struct err **e);
+	/* What a key must be allowed: on the app with NEEDS_APP; else ROLE_ADMIN means the host, and with the
+	 * others the command asks itself, by cli_may() or cli_open_app(). */
+	enum role role;
 	const char *group; /* heading in the overview: "Apps", "Settings", "Deployments", "Host" */
 	/* argv: the arguments without options, NULL-terminated. Returns an exit status >= 0, or < 0 with *e.
 	 * NULL in slipway when only slipwayd has it (a weak symbol): slipwayd is executed then. */
 	int (*run)(struct cli *cli, char **argv, struct err **e);
 	const struct option_def *options; /* up to { 0 }; may be NULL */
+};
+
+/* On whose behalf a command runs. */
+struct caller {
+	const char *by;              /* the key's name, or "local" */
+	const char *fingerprint;     /* of the key; NULL: local */
+	const struct grants *grants; /* what the key may do; NULL: everything */
+	bool is_remote;              /* came over SSH */
 };
 
 struct cli {
@@ -56,18 +68,21 @@ struct cli {
 	struct control control;
 	struct app_row app; /* with NEEDS_APP */
 	bool is_json;
-	bool is_remote;          /* came over SSH */
-	const char *by;          /* who: the key's name, or "local" */
-	const char *fingerprint; /* of the key; NULL: local */
+	struct caller who;
 	const struct command *command;
 	struct env options; /* by word */
 };
 
 /* The option's value ("" for a switch that was given), NULL when it was not given. */
 const char *cli_option(const struct cli *cli, const char *word);
+/* May the caller do what takes the role, on the app or (NULL) on the host? */
+bool cli_may(const struct cli *cli, enum role role, const char *app);
+/* The same as an error: ERR_PERMISSION; or ERR_NOT_FOUND, as if it were not there, for an app that the caller
+ * may not even read. */
+int cli_require(const struct cli *cli, enum role role, const char *app, struct err **e);
 /* Parses and runs one command line (argv without the program's name); prints the error; returns the exit
  * status. ssh: called by the forced command with what the client asked for. */
-int cli_run(char **argv, const char *by, const char *fingerprint, bool is_remote);
+int cli_run(char **argv, const struct caller *who);
 /* main() of slipway, and of slipwayd when called as slipway. */
 int cli_main(int argc, char **argv);
 /* All commands, NULL-terminated, in the order of the overview. */

@@ -89,6 +89,7 @@ const struct command cmd_completion = {
 		   "zsh:   slipway completion zsh >/usr/share/zsh/vendor-completions/_slipway\n"
 		   "fish:  slipway completion fish >/etc/fish/completions/slipway.fish\n"
 		   "or for one session: source <(slipway completion bash)",
+	.role = ROLE_NONE,
 	.group = "Host",
 	.min_args = 1,
 	.max_args = 1,

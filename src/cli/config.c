@@ -120,7 +120,7 @@ static int record(struct cli *cli, const char *what, const struct env *changes, 
 	for (size_t i = 0; i < changes->n; i++)
 		STRV_ADD(&names, changes->v[i].name);
 	detail = strv_join(&names, " ");
-	return store_event_add(&cli->store, cli->app.name, cli->by, what, detail, "succeeded", e);
+	return store_event_add(&cli->store, cli->app.name, cli->who.by, what, detail, "succeeded", e);
 }
 
 static int deploy_change(struct cli *cli, struct err **e)
@@ -229,6 +229,7 @@ const struct command cmd_config = {
 	.args = "APP",
 	.summary = "print the settings",
 	.details = "With --origin: every variable of the live release, and where its value comes from.",
+	.role = ROLE_DEPLOY,
 	.group = "Settings",
 	.min_args = 1,
 	.max_args = 1,
@@ -243,6 +244,7 @@ const struct command cmd_config_get = {
 	.words = "config:get",
 	.args = "APP KEY",
 	.summary = "print one setting; exit 1 when it is unset",
+	.role = ROLE_DEPLOY,
 	.group = "Settings",
 	.min_args = 2,
 	.max_args = 2,
@@ -265,6 +267,7 @@ const struct command cmd_config_set = {
 		   "quoted twice: config:set APP 'A=\"x y\"'. All are checked before any is written. The "
 		   "file's comments and\n"
 		   "order stay. Values of names that look secret are not printed.",
+	.role = ROLE_DEPLOY,
 	.group = "Settings",
 	.min_args = 1,
 	.max_args = -1,
@@ -279,6 +282,7 @@ const struct command cmd_config_unset = {
 	.words = "config:unset",
 	.args = "APP KEY...",
 	.summary = "remove settings and deploy",
+	.role = ROLE_DEPLOY,
 	.group = "Settings",
 	.min_args = 2,
 	.max_args = -1,
@@ -291,6 +295,7 @@ const struct command cmd_config_live = {
 	.words = "config:live",
 	.args = "APP",
 	.summary = "print the environment that the app runs with",
+	.role = ROLE_DEPLOY,
 	.group = "Settings",
 	.min_args = 1,
 	.max_args = 1,

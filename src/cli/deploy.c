@@ -132,6 +132,7 @@ const struct command cmd_deploy = {
 	.details = "REVISION is a branch, a tag or a commit of the app's repository. A commit whose "
 		   "deployment failed is\n"
 		   "tried again only with --force. The deployment goes on when this command is interrupted.",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 2,
@@ -144,6 +145,7 @@ const struct command cmd_rollback = {
 	.words = "rollback",
 	.args = "APP [vN]",
 	.summary = "make an earlier release live again, with its own settings",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 2,
@@ -158,6 +160,7 @@ const struct command cmd_restart = {
 	.summary = "start new instances of the live release and stop the old",
 	.details = "Also activates a release that was only staged (PIKU_AUTO_RESTART=false) and starts a "
 		   "stopped app.",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 1,
@@ -170,6 +173,7 @@ const struct command cmd_stop = {
 	.words = "stop",
 	.args = "APP",
 	.summary = "stop all instances until `start`",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 1,
@@ -182,6 +186,7 @@ const struct command cmd_start = {
 	.words = "start",
 	.args = "APP",
 	.summary = "start a stopped app",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 1,

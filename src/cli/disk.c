@@ -91,7 +91,8 @@ static int find_names(struct cli *cli, struct strv *apps, struct strv *names, st
 	int r = store_app_list(&cli->store, &rows, &n, e);
 
 	for (size_t i = 0; i < n; i++)
-		STRV_ADD(apps, rows[i].name);
+		if (cli_may(cli, ROLE_READ, rows[i].name))
+			STRV_ADD(apps, rows[i].name);
 	app_rows_free(rows, n);
 	if (r >= 0)
 		strv_add(names, (const char *const *) (apps->v ? apps->v : (char *[]){ NULL }));
@@ -103,7 +104,8 @@ static int find_names(struct cli *cli, struct strv *apps, struct strv *names, st
 		for (size_t k = 0; k < dirs.n; k++) {
 			_cleanup_(freep) char *dir = path_join(path, dirs.v[k]);
 
-			if (app_name_is_legal(dirs.v[k]) && is_dir(dir) && !strv_has(names, dirs.v[k]))
+			if (app_name_is_legal(dirs.v[k]) && cli_may(cli, ROLE_READ, dirs.v[k]) &&
+			    is_dir(dir) && !strv_has(names, dirs.v[k]))
 				STRV_ADD(names, dirs.v[k]);
 		}
 	}
@@ -132,7 +134,7 @@ static int run_disk(struct cli *cli, char **argv, struct err **e)
 		(void) json_array_append_new(
 			array, usage_to_json(names.v[i], argv[0] || strv_has(&apps, names.v[i]), &u));
 	}
-	if (!argv[0]) {
+	if (!argv[0] && cli_may(cli, ROLE_ADMIN, NULL)) {
 		int64_t whole = disk_size(cli->root);
 
 		json_put_num(all, "host_bytes", whole > sum ? whole - sum : 0);
@@ -151,6 +153,7 @@ const struct command cmd_disk = {
 	.args = "[APP]",
 	.summary = "show what apps cost on the disk",
 	.details = "By releases, dependencies (envs/), repository, data, cache and logs.",
+	.role = ROLE_READ,
 	.group = "Host",
 	.max_args = 1,
 	.needs = NEEDS_STORE | CLI_JSON,

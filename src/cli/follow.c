@@ -167,9 +167,9 @@ int follow_request(struct cli *cli, const json_t *args, struct err **e)
 	int r = cli_open_control(cli, e);
 
 	if (!json_object_get(all, "by")) /* the git hook knows better */
-		json_put_text(all, "by", cli->by);
+		json_put_text(all, "by", cli->who.by);
 	if (!json_object_get(all, "fingerprint"))
-		json_put_text(all, "fingerprint", cli->fingerprint);
+		json_put_text(all, "fingerprint", cli->who.fingerprint);
 	put_client(all);
 	if (r >= 0)
 		r = control_call(&cli->control, "deploy", all, &answer, e);

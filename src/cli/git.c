@@ -164,9 +164,9 @@ static int serve_push(struct push *p, struct err **e)
 
 	strv_addf(&env, "SLIPWAY_ROOT=%s", p->cli->root);
 	strv_addf(&env, "SLIPWAY_PUSH=%s", p->token);
-	strv_addf(&env, "SLIPWAY_BY=%s", p->cli->by);
-	if (p->cli->fingerprint)
-		strv_addf(&env, "SLIPWAY_FINGERPRINT=%s", p->cli->fingerprint);
+	strv_addf(&env, "SLIPWAY_BY=%s", p->cli->who.by);
+	if (p->cli->who.fingerprint)
+		strv_addf(&env, "SLIPWAY_FINGERPRINT=%s", p->cli->who.fingerprint);
 	if (getenv("SSH_CLIENT"))
 		strv_addf(&env, "SSH_CLIENT=%s", getenv("SSH_CLIENT"));
 	return git_serve_push(p->cli->root, p->app, &env, e);
@@ -186,11 +186,22 @@ static void warn_of_full_disk(const struct push *p)
 	(void) fprintf(stderr, "slipway: %s\n", text);
 }
 
+/* A key without a right to the app is not told whether there is one. */
+static int may_push(const struct cli *cli, const char *app, struct err **e)
+{
+	if (cli_may(cli, ROLE_DEPLOY, app) || cli_may(cli, ROLE_READ, app))
+		return cli_require(cli, ROLE_DEPLOY, app, e);
+	return err_set(e, ERR_PERMISSION, "the key '%s' may not push to an app of the name '%s'", cli->who.by,
+		       app);
+}
+
 static int receive_pack(struct cli *cli, char **argv, struct err **e)
 {
 	_cleanup_(push_done) struct push p = { .cli = cli, .repo = -1 };
 	int r = app_name_read(&p.app, argv[0], e); /* before anything is made */
 
+	if (r >= 0)
+		r = may_push(cli, p.app, e);
 	if (r >= 0)
 		r = cli_open_control(cli, e);
 	if (r >= 0)
@@ -222,6 +233,7 @@ const struct command cmd_git_receive_pack = {
 	.min_args = 1,
 	.max_args = 1,
 	.needs = NEEDS_STORE | CLI_HIDDEN,
+	.role = ROLE_DEPLOY,
 	.group = "Host",
 	.run = receive_pack,
 };
@@ -230,7 +242,8 @@ static int upload_pack(struct cli *cli, char **argv, struct err **e)
 {
 	_cleanup_(freep) char *app = NULL;
 
-	if (app_name_read(&app, argv[0], NULL) >= 0 && git_repo_exists(cli->root, app))
+	if (app_name_read(&app, argv[0], NULL) >= 0 && cli_may(cli, ROLE_READ, app) &&
+	    git_repo_exists(cli->root, app))
 		return git_serve_fetch(cli->root, app, e);
 	(void) fprintf(stderr, "fatal: '%s' does not appear to be a git repository\n", argv[0]);
 	return 128; /* git's own words and status */
@@ -243,6 +256,7 @@ const struct command cmd_git_upload_pack = {
 	.min_args = 1,
 	.max_args = 1,
 	.needs = NEEDS_ROOT | CLI_HIDDEN,
+	.role = ROLE_READ,
 	.group = "Host",
 	.run = upload_pack,
 };
@@ -268,11 +282,11 @@ static void hook_identify(struct hook *h)
 
 	if (token && strlen(token) == TOKEN_DIGITS && strspn(token, "0123456789abcdef") == TOKEN_DIGITS)
 		h->token = token;
-	if (h->cli->fingerprint)
+	if (h->cli->who.fingerprint)
 		return;
 	if (by && *by)
-		h->cli->by = by; /* for what follows as for the request */
-	h->cli->fingerprint = print;
+		h->cli->who.by = by; /* for what follows as for the request */
+	h->cli->who.fingerprint = print;
 }
 
 static void hook_report(const struct hook *h, int status)
@@ -363,7 +377,7 @@ static int hook_store(const struct hook *h, const struct git_update *u, struct e
 	if (r >= 0 && is_first) {
 		printf("-----> Creating app '%s'\n", h->app);
 		(void) fflush(stdout);
-		r = store_event_add(&h->cli->store, h->app, h->cli->by, "create", NULL, "succeeded", e);
+		r = store_event_add(&h->cli->store, h->app, h->cli->who.by, "create", NULL, "succeeded", e);
 	}
 	if (r >= 0 && is_first)
 		r = git_set_head(root, h->app, u->ref, e);
@@ -402,8 +416,8 @@ static int hook_deploy(const struct hook *h, const struct git_update *u, struct 
 	json_put_text(args, "kind", "deploy");
 	json_put_text(args, "commit", u->to);
 	json_put_text(args, "ref", u->ref);
-	json_put_text(args, "by", h->cli->by);
-	json_put_text(args, "fingerprint", h->cli->fingerprint);
+	json_put_text(args, "by", h->cli->who.by);
+	json_put_text(args, "fingerprint", h->cli->who.fingerprint);
 	json_put_text(args, "push", h->token);
 	return follow_request(h->cli, args, e);
 }

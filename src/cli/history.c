@@ -178,6 +178,23 @@ static void print_events_json(const struct event_row *rows, size_t n)
 	json_print(all);
 }
 
+/* Of all events the newest that the caller may know of. */
+static size_t hide_events(const struct cli *cli, struct event_row *rows, size_t n, size_t limit)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		bool is_known =
+			rows[i].app ? cli_may(cli, ROLE_READ, rows[i].app) : cli_may(cli, ROLE_ADMIN, NULL);
+
+		if (is_known && kept < limit)
+			rows[kept++] = rows[i];
+		else
+			event_row_done(&rows[i]);
+	}
+	return kept;
+}
+
 /* Not NEEDS_APP: what happened to an app can be asked when it is gone. */
 static int run_events(struct cli *cli, char **argv, struct err **e)
 {
@@ -189,8 +206,12 @@ static int run_events(struct cli *cli, char **argv, struct err **e)
 
 	if (r >= 0 && argv[0])
 		r = app_name_read(&app, argv[0], e);
+	if (r >= 0 && app)
+		r = cli_require(cli, ROLE_READ, app, e);
 	if (r >= 0)
-		r = store_event_list(&cli->store, app, (unsigned) limit, 0, &rows, &n, e);
+		r = store_event_list(&cli->store, app, cli_may(cli, ROLE_ADMIN, NULL) ? (unsigned) limit : 0,
+				     0, &rows, &n, e);
+	n = hide_events(cli, rows, n, (size_t) limit);
 	if (r >= 0 && app && n == 0) {
 		struct app_row row = { 0 };
 
@@ -215,6 +236,7 @@ const struct command cmd_releases = {
 	.words = "releases",
 	.args = "APP",
 	.summary = "list the releases that are kept",
+	.role = ROLE_READ,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 1,
@@ -226,6 +248,7 @@ const struct command cmd_deployments = {
 	.words = "deployments",
 	.args = "APP",
 	.summary = "list deployments with their outcome, the newest first",
+	.role = ROLE_READ,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 1,
@@ -238,6 +261,7 @@ const struct command cmd_events = {
 	.words = "events",
 	.args = "[APP]",
 	.summary = "who did what, when, with what result",
+	.role = ROLE_READ,
 	.group = "Deployments",
 	.min_args = 0,
 	.max_args = 1,

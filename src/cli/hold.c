@@ -13,8 +13,8 @@ static int set_held(struct cli *cli, bool is_held, struct err **e)
 		(void) mark_set(cli->root, cli->app.name, MARK_HELD, is_held,
 				NULL); /* slipwayd's next start tries again */
 	return r < 0 ? r
-		     : store_event_add(&cli->store, cli->app.name, cli->by, is_held ? "hold" : "unhold", NULL,
-				       "succeeded", e);
+		     : store_event_add(&cli->store, cli->app.name, cli->who.by, is_held ? "hold" : "unhold",
+				       NULL, "succeeded", e);
 }
 
 static int run_hold(struct cli *cli, char **argv UNUSED, struct err **e)
@@ -69,6 +69,7 @@ const struct command cmd_hold = {
 		   "settings are written\n"
 		   "and not deployed. `deploy --force` deploys all the same; restart, stop, start and "
 		   "rollback are not held.",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 1,
@@ -82,6 +83,7 @@ const struct command cmd_unhold = {
 	.summary = "let pushes deploy a held app again",
 	.details = "What was pushed meanwhile is deployed by `deploy`, the next push or the next start of "
 		   "slipwayd.",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 1,
 	.max_args = 1,

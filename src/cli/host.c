@@ -22,7 +22,7 @@ static int run_help(struct cli *cli, char **argv, struct err **e)
 	if (c)
 		help_command(c);
 	else
-		help_overview(cli->is_remote);
+		help_overview(cli->who.is_remote);
 	return 0;
 }
 
@@ -91,6 +91,7 @@ const struct command cmd_version = {
 	.words = "version",
 	.args = "",
 	.summary = "print the version",
+	.role = ROLE_NONE,
 	.group = "Host",
 	.needs = CLI_JSON,
 	.run = run_version,
@@ -100,6 +101,7 @@ const struct command cmd_help = {
 	.words = "help",
 	.args = "[COMMAND]",
 	.summary = "list the commands, or explain one",
+	.role = ROLE_NONE,
 	.group = "Host",
 	.max_args = 1,
 	.run = run_help,

@@ -340,6 +340,7 @@ const struct command cmd_logs = {
 	.summary = "print the last lines of an app's logs, and follow them",
 	.details =
 		"SERVICE may be a pattern ('w*'). `logs APP deploy` prints the log of the last deployment.",
+	.role = ROLE_READ,
 	.group = "Apps",
 	.min_args = 1,
 	.max_args = 2,

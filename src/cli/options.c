@@ -25,7 +25,7 @@ static const struct option_def *each_option(const struct cli *cli,
 		return &option_help;
 	if (cli->command->needs & CLI_JSON && take(ctx, &option_json))
 		return &option_json;
-	return !cli->is_remote && take(ctx, &option_root) ? &option_root : NULL;
+	return !cli->who.is_remote && take(ctx, &option_root) ? &option_root : NULL;
 }
 
 static bool has_word(void *ctx, const struct option_def *o)

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/printable.h"
-#include "cli/cli.h"
+#include "cli/cli-internal.h"
 #include "cli/plan-heavy.h"
 #include "cli/plan.h"
 #include "manifest/manifest.h"
@@ -152,13 +152,9 @@ static int plan_of_directory(struct cli *cli, const char *dir, struct plan *ret,
 
 static int plan_of_app(struct cli *cli, const char *text, struct plan *ret, struct err **e)
 {
-	_cleanup_(freep) char *name = NULL, *dir = NULL, *path = NULL;
-	int r = app_name_read(&name, text, e);
+	_cleanup_(freep) char *name = xstrdup(text), *dir = NULL, *path = NULL;
+	int r = cli_open_app(cli, &name, e);
 
-	if (r >= 0)
-		r = cli_open_store(cli, e);
-	if (r >= 0)
-		r = store_app_get(&cli->store, name, &cli->app, e);
 	if (r < 0)
 		return r;
 	if (cli->app.live_version == 0)
@@ -235,7 +231,7 @@ int plan_run(struct cli *cli, char **argv, struct err **e)
 	bool is_directory = strchr(argv[0], '/') || str_eq(argv[0], ".") || str_eq(argv[0], "..");
 	int r;
 
-	if (is_directory && cli->is_remote)
+	if (is_directory && cli->who.is_remote)
 		return err_set(e, ERR_PERMISSION,
 			       "directories are planned on the machine itself only: name an app");
 	r = is_directory ? plan_of_directory(cli, argv[0], &p, e) : plan_of_app(cli, argv[0], &p, e);

@@ -13,6 +13,7 @@ const struct command cmd_plan = {
 	.min_args = 1,
 	.max_args = 1,
 	.needs = CLI_JSON,
+	.role = ROLE_READ,
 	.group = "Deployments",
 	.run = plan_run,
 };

@@ -166,6 +166,7 @@ const struct command cmd_ps = {
 	.words = "ps",
 	.args = "APP",
 	.summary = "show how many instances are wanted and which run",
+	.role = ROLE_READ,
 	.group = "Apps",
 	.min_args = 1,
 	.max_args = 1,
@@ -180,6 +181,7 @@ const struct command cmd_ps_scale = {
 	.details = "All counts are checked before anything changes. Nothing is rebuilt: instances are "
 		   "started or stopped,\n"
 		   "the highest first.",
+	.role = ROLE_DEPLOY,
 	.group = "Deployments",
 	.min_args = 2,
 	.max_args = -1,

@@ -60,7 +60,7 @@ int recover_command(struct cli *cli, char **argv UNUSED, struct err **e)
 	int r = cli->root ? 0 : root_find(&cli->root, e);
 
 	if (r >= 0)
-		r = recover_run(cli->root, cli->by, cli_option(cli, "dry-run") != NULL, &report, e);
+		r = recover_run(cli->root, cli->who.by, cli_option(cli, "dry-run") != NULL, &report, e);
 	if (r < 0)
 		return r;
 	if (cli->is_json)

@@ -12,6 +12,7 @@ const struct command cmd_run = {
 		   "directory, with\n"
 		   "its settings and in its sandbox. Standard input and output are yours; the exit status is "
 		   "the command's.",
+	.role = ROLE_DEPLOY,
 	.group = "Apps",
 	.min_args = 2,
 	.max_args = -1,

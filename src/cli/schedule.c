@@ -277,6 +277,7 @@ const struct command cmd_runs = {
 		"A run that was due and did not begin is listed too: skipped (the one before still went on) "
 		"or missed\n"
 		"(slipwayd did not run). Their output is in `slipway logs APP SERVICE`.",
+	.role = ROLE_READ,
 	.group = "Schedules",
 	.min_args = 1,
 	.max_args = 2,
@@ -290,6 +291,7 @@ const struct command cmd_run_now = {
 	.args = "APP SERVICE",
 	.summary = "run a schedule at once and follow it to its end",
 	.details = "Exits with the status of its command (124: it timed out). Leaving here does not stop it.",
+	.role = ROLE_DEPLOY,
 	.group = "Schedules",
 	.min_args = 2,
 	.max_args = 2,
@@ -304,6 +306,7 @@ const struct command cmd_suspend = {
 	.args = "APP SERVICE",
 	.summary = "let a schedule rest until `resume`",
 	.details = "A run that goes on is not stopped; `run-now` still works. It outlasts deployments.",
+	.role = ROLE_DEPLOY,
 	.group = "Schedules",
 	.min_args = 2,
 	.max_args = 2,
@@ -315,6 +318,7 @@ const struct command cmd_resume = {
 	.words = "resume",
 	.args = "APP SERVICE",
 	.summary = "let a suspended schedule run again, from its next time on",
+	.role = ROLE_DEPLOY,
 	.group = "Schedules",
 	.min_args = 2,
 	.max_args = 2,

@@ -111,7 +111,7 @@ static int read_keys(struct cli *cli, const char *file, struct ssh_keys *ret, st
 	bool is_stdin = str_eq(file, "-");
 	int r;
 
-	if (!is_stdin && cli->is_remote)
+	if (!is_stdin && cli->who.is_remote)
 		return err_set(e, ERR_PERMISSION,
 			       "over SSH keys come on standard input: "
 			       "ssh HOST setup:ssh - < id_ed25519.pub");
@@ -126,7 +126,8 @@ static int record(struct cli *cli, const struct strv *prints, struct err **e)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < prints->n; i++)
-		r = store_event_add(&cli->store, NULL, cli->by, "setup:ssh", prints->v[i], "succeeded", e);
+		r = store_event_add(&cli->store, NULL, cli->who.by, "setup:ssh", prints->v[i], "succeeded",
+				    e);
 	return r;
 }
 
@@ -135,11 +136,18 @@ static int setup_ssh(struct cli *cli, char **argv, struct err **e)
 	_cleanup_(freep) char *file = ssh_keys_file(), *dir = exe_dir(), *program = path_join(dir, "slipway");
 	_cleanup_(ssh_keys_done) struct ssh_keys keys = { 0 };
 	_cleanup_(strv_done) struct strv added = { 0 };
-	const char *name = cli_option(cli, "name");
-	int r = read_keys(cli, argv[0], &keys, e);
+	_cleanup_(grants_done) struct grants grants = { 0 };
+	const char *name = cli_option(cli, "name"), *allowed = cli_option(cli, "allow");
+	int r = allowed ? grants_parse(&grants, allowed, e) : 0;
 
-	for (size_t i = 0; r >= 0 && name && i < keys.n; i++)
-		str_set(&keys.v[i].name, name);
+	if (r >= 0)
+		r = read_keys(cli, argv[0], &keys, e);
+	for (size_t i = 0; r >= 0 && i < keys.n; i++) {
+		if (name)
+			str_set(&keys.v[i].name, name);
+		if (allowed)
+			keys.v[i].grants = grants_text(&grants);
+	}
 	if (r >= 0)
 		r = ssh_keys_install(file, &keys, program, cli->root, &added, e);
 	if (r < 0)
@@ -157,7 +165,9 @@ const struct command cmd_setup_ssh = {
 	.summary = "let the SSH keys of a public key file in",
 	.details = "Each key gets a line in ~/.ssh/authorized_keys ($SLIPWAY_AUTHORIZED_KEYS) that lets it "
 		   "push, fetch and "
-		   "run slipway's commands, and nothing else. One bad line, and nothing is added.",
+		   "run slipway's commands, and nothing else. One bad line, and nothing is added. A new key "
+		   "may do "
+		   "everything, unless --allow says less (see keys:allow).",
 	.min_args = 1,
 	.max_args = 1,
 	.needs = NEEDS_STORE,
@@ -165,5 +175,8 @@ const struct command cmd_setup_ssh = {
 	.run = setup_ssh,
 	.options =
 		(const struct option_def[]){
-			{ 0, "name", "NAME", "who the key belongs to (default: its comment)" }, { 0 } },
+			{ 0, "name", "NAME", "who the key belongs to (default: its comment)" },
+			{ 0, "allow", "GRANT,...",
+			  "what it may do: deploy:APP, read:APP-* ... (default: everything)" },
+			{ 0 } },
 };

@@ -1,7 +1,7 @@
 /*
- * `slipway ssh FINGERPRINT NAME`: the one thing that a key in authorized_keys may run. SSH_ORIGINAL_COMMAND
- * is read here and by no shell: git's two protocols and slipway's own commands are admitted, all else is
- * refused.
+ * `slipway ssh FINGERPRINT NAME [GRANTS]`: the one thing that a key in authorized_keys may run.
+ * SSH_ORIGINAL_COMMAND is read here and by no shell: git's two protocols and slipway's own commands are
+ * admitted, all else is refused.
  */
 #include "cli/ssh.h"
 
@@ -148,11 +148,10 @@ static void environment_clean(void)
 }
 
 /* Does what the client asked for; its exit status, or < 0. */
-static int serve(const char *fingerprint, const char *name, struct err **e)
+static int serve(const struct caller *who, struct err **e)
 {
 	const char *asked = getenv("SSH_ORIGINAL_COMMAND");
-	_cleanup_(freep) char *text = xstrdup(asked ? asked : ""), *by = xstrdup(name),
-			      *print = xstrdup(fingerprint);
+	_cleanup_(freep) char *text = xstrdup(asked ? asked : "");
 	_cleanup_(strv_done) struct strv argv = { 0 };
 	char *help[] = { (char *) "help", NULL };
 
@@ -161,20 +160,22 @@ static int serve(const char *fingerprint, const char *name, struct err **e)
 	if (r < 0)
 		return r;
 	if (argv.n > 0)
-		return cli_run(argv.v, by, print, true);
-	printf("Hello %s. There is no shell here; these commands work, as in `ssh HOST apps`:\n\n", by);
-	return cli_run(help, by, print, true);
+		return cli_run(argv.v, who);
+	printf("Hello %s. There is no shell here; these commands work, as in `ssh HOST apps`:\n\n", who->by);
+	return cli_run(help, who);
 }
 
 bool ssh_forced(char *const *argv, int *status)
 {
-	const char *fingerprint = getenv("FINGERPRINT"), *name = getenv("NAME");
+	/* copies, as serving cleans the environment */
+	_cleanup_(freep) char *fingerprint = xstrdup(getenv("FINGERPRINT")), *name = xstrdup(getenv("NAME"));
 	_cleanup_(err_freep) struct err *e = NULL;
 
 	/* our own key lines name the key in argv, and no variable a client may send changes that */
 	if (!fingerprint || !getenv("SSH_ORIGINAL_COMMAND") || (argv[0] && str_eq(argv[1], "ssh")))
 		return false;
-	int r = serve(fingerprint, name && *name ? name : "default", &e);
+	struct caller who = { name && *name ? name : "default", fingerprint, NULL, true };
+	int r = serve(&who, &e);
 	if (r < 0) {
 		_cleanup_(freep) char *text = err_text(e);
 
@@ -186,15 +187,20 @@ bool ssh_forced(char *const *argv, int *status)
 
 static int ssh(struct cli *cli UNUSED, char **argv, struct err **e)
 {
-	return serve(argv[0], argv[1], e);
+	_cleanup_(grants_done) struct grants grants = { 0 };
+	struct caller who = { argv[1], argv[0], argv[2] ? &grants : NULL, true };
+	int r = argv[2] ? grants_parse(&grants, argv[2], e) : 0;
+
+	return r < 0 ? err_wrap(e, ERR_PERMISSION, "what the line of key '%s' allows", argv[1])
+		     : serve(&who, e);
 }
 
 const struct command cmd_ssh = {
 	.words = "ssh",
-	.args = "FINGERPRINT NAME",
+	.args = "FINGERPRINT NAME [GRANTS]",
 	.summary = "do what an SSH client asked for (called by sshd)",
 	.min_args = 2,
-	.max_args = 2,
+	.max_args = 3,
 	.needs = CLI_HIDDEN | CLI_LOCAL,
 	.group = "Host",
 	.run = ssh,

@@ -35,6 +35,7 @@
 	X(setup)                                                                                             \
 	X(setup_ssh)                                                                                         \
 	X(keys)                                                                                              \
+	X(keys_allow)                                                                                        \
 	X(keys_remove)                                                                                       \
 	X(disk)                                                                                              \
 	X(cleanup)                                                                                           \

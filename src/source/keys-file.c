@@ -1,6 +1,6 @@
 /*
  * Our entries in the operator's authorized_keys: each key may do one thing, run `slipway ssh FINGERPRINT
- * NAME`. Every line that is not ours stays as it is; lines of Piku (FINGERPRINT=... NAME=... TOOL
+ * NAME [GRANTS]`. Every line that is not ours stays as it is; lines of Piku (FINGERPRINT=... NAME=... TOOL
  * $SSH_ORIGINAL_COMMAND) are ours too.
  */
 #include "source/keys.h"
@@ -37,6 +37,7 @@ char *ssh_keys_file(void)
 struct entry {
 	char *line, *type, *blob, *comment;
 	char *fingerprint, *name, *program; /* of ours; else NULL */
+	char *grants;                       /* NULL: everything */
 };
 
 struct entries {
@@ -53,6 +54,7 @@ static void entry_done(struct entry *entry)
 	free(entry->fingerprint);
 	free(entry->name);
 	free(entry->program);
+	free(entry->grants);
 }
 
 static void entries_done(struct entries *all)
@@ -122,7 +124,7 @@ static void recognise(struct entry *entry, const char *command)
 		print = assigned(words.v[i], "FINGERPRINT") ? assigned(words.v[i], "FINGERPRINT") : print;
 		name = assigned(words.v[i], "NAME") ? assigned(words.v[i], "NAME") : name;
 	}
-	if (words.n == i + 4 && str_eq(words.v[i + 1], "ssh")) {
+	if ((words.n == i + 4 || words.n == i + 5) && str_eq(words.v[i + 1], "ssh")) {
 		print = words.v[i + 2];
 		name = words.v[i + 3];
 	} else if (words.n == 0 || !str_eq(words.v[words.n - 1], "$SSH_ORIGINAL_COMMAND")) {
@@ -132,6 +134,7 @@ static void recognise(struct entry *entry, const char *command)
 		entry->fingerprint = xstrdup(print);
 		entry->name = ssh_key_name(name ? name : "");
 		entry->program = xstrdup(words.v[i]);
+		entry->grants = words.n == i + 5 ? xstrdup(words.v[i + 4]) : NULL;
 	}
 }
 
@@ -221,15 +224,16 @@ static int dir_lock(const char *file, struct err **e)
  * The line that lets a key in. The command is quoted twice: for the login shell, which is given it by sshd,
  * and for sshd, which takes \" as a quote and all other characters as they are.
  */
-static char *line_for(const struct ssh_key *key, const char *program, const char *root)
+static char *line_for(const struct ssh_key *key, const char *grants, const char *program, const char *root)
 {
 	const char *file = getenv("SLIPWAY_AUTHORIZED_KEYS");
 	_cleanup_(freep) char *r = word_quote(root), *p = word_quote(program),
 			      *f = file ? word_quote(file) : NULL;
-	_cleanup_(freep) char *print = word_quote(key->fingerprint), *name = ssh_key_name(key->name);
+	_cleanup_(freep) char *print = word_quote(key->fingerprint), *name = ssh_key_name(key->name),
+			      *g = grants ? word_quote(grants) : NULL;
 	_cleanup_(freep) char *command =
-		xasprintf("SLIPWAY_ROOT=%s %s%s%s%s ssh %s %s", r, f ? "SLIPWAY_AUTHORIZED_KEYS=" : "",
-			  f ? f : "", f ? " " : "", p, print, name);
+		xasprintf("SLIPWAY_ROOT=%s %s%s%s%s ssh %s %s%s%s", r, f ? "SLIPWAY_AUTHORIZED_KEYS=" : "",
+			  f ? f : "", f ? " " : "", p, print, name, g ? " " : "", g ? g : "");
 	struct strb out = STRB(SIZE_MAX / 2);
 
 	(void) strb_adds(&out, "restrict,pty,command=\"");
@@ -254,11 +258,12 @@ static struct entry *find_blob(const struct entries *all, const char *public_key
 }
 
 /* 1: the entries changed. */
-static int install_one(struct entries *all, const char *file, const struct ssh_key *key, char *line,
-		       struct err **e)
+static int install_one(struct entries *all, const char *file, const struct ssh_key *key, const char *program,
+		       const char *root, struct err **e)
 {
-	_cleanup_(freep) char *own = line;
 	struct entry *there = find_blob(all, key->public_key);
+	const char *grants = key->grants || !there ? key->grants : there->grants;
+	_cleanup_(freep) char *own = line_for(key, grants, program, root);
 
 	if (there && !there->fingerprint)
 		return err_set(e, ERR_REFUSED,
@@ -269,11 +274,9 @@ static int install_one(struct entries *all, const char *file, const struct ssh_k
 		return 0;
 	if (!there)
 		there = GROW(&all->v, &all->n);
-	else
-		free(there->line);
-	there->line = TAKE(own);
-	if (!there->blob)
-		read_entry(there);
+	entry_done(there);
+	*there = (struct entry){ .line = TAKE(own) };
+	read_entry(there);
 	return 1;
 }
 
@@ -288,7 +291,7 @@ int ssh_keys_install(const char *file, const struct ssh_keys *keys, const char *
 	_cleanup_(closep) int lock = dir_lock(file, e);
 	int r = lock < 0 ? lock : entries_read(&all, file, e);
 	for (size_t i = 0; r >= 0 && i < keys->n; i++) {
-		r = install_one(&all, file, &keys->v[i], line_for(&keys->v[i], program, root), e);
+		r = install_one(&all, file, &keys->v[i], program, root, e);
 		if (r > 0)
 			STRV_ADD(&changed, keys->v[i].fingerprint);
 	}
@@ -315,6 +318,7 @@ int ssh_keys_list(const char *file, struct ssh_keys *ret, struct err **e)
 			.fingerprint = xstrdup(entry->fingerprint),
 			.name = xstrdup(entry->name),
 			.program = xstrdup(entry->program),
+			.grants = xstrdup(entry->grants),
 			.type = xstrdup(entry->type),
 			.public_key = xasprintf("%s %s%s%s", entry->type, entry->blob,
 						*entry->comment ? " " : "", entry->comment),
@@ -336,27 +340,65 @@ static void entry_drop(struct entries *all, size_t at)
 	all->n--;
 }
 
-int ssh_keys_remove(const char *file, const char *which, struct err **e)
+/* The file for editing what is said of one key: *lock holds the lock. */
+static int open_one(const char *file, const char *which, struct entries *all, int *lock, struct err **e)
 {
-	_cleanup_(entries_done) struct entries all = { 0 };
 	_cleanup_(strv_done) struct strv prints = { 0 };
-	_cleanup_(closep) int lock = dir_lock(file, e);
-	int r = lock < 0 ? lock : entries_read(&all, file, e);
 
+	*lock = dir_lock(file, e);
+	int r = *lock < 0 ? *lock : entries_read(all, file, e);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < all.n; i++)
-		if (is_meant(&all.v[i], which) && !strv_has(&prints, all.v[i].fingerprint))
-			STRV_ADD(&prints, all.v[i].fingerprint);
+	for (size_t i = 0; i < all->n; i++)
+		if (is_meant(&all->v[i], which) && !strv_has(&prints, all->v[i].fingerprint))
+			STRV_ADD(&prints, all->v[i].fingerprint);
 	if (prints.n == 0)
 		return err_set(e, ERR_NOT_FOUND, "no key '%s' in %s: `slipway keys` lists them", which, file);
 	if (prints.n > 1) {
 		_cleanup_(freep) char *list = strv_join(&prints, ", ");
 
 		return err_set(e, ERR_REFUSED,
-			       "%zu keys are named '%s': name the one to remove by its fingerprint: %s",
+			       "%zu keys are named '%s': name the one that is meant by its "
+			       "fingerprint: %s",
 			       prints.n, which, list);
 	}
+	return 0;
+}
+
+int ssh_keys_allow(const char *file, const char *which, const char *grants, const char *program,
+		   const char *root, struct err **e)
+{
+	_cleanup_(entries_done) struct entries all = { 0 };
+	_cleanup_(closep) int lock = -1;
+	int r = open_one(file, which, &all, &lock, e);
+
+	for (size_t i = 0; r >= 0 && i < all.n; i++) {
+		struct entry *entry = &all.v[i];
+
+		if (!is_meant(entry, which))
+			continue;
+		_cleanup_(freep) char *public_key = xasprintf("%s %s%s%s", entry->type, entry->blob,
+							      *entry->comment ? " " : "", entry->comment);
+		struct ssh_key key = { .fingerprint = entry->fingerprint,
+				       .name = entry->name,
+				       .public_key = public_key };
+		char *line = line_for(&key, grants, program, root);
+
+		entry_done(entry);
+		*entry = (struct entry){ .line = line };
+		read_entry(entry);
+	}
+	return r < 0 ? r : entries_write(&all, file, e);
+}
+
+int ssh_keys_remove(const char *file, const char *which, struct err **e)
+{
+	_cleanup_(entries_done) struct entries all = { 0 };
+	_cleanup_(closep) int lock = -1;
+	int r = open_one(file, which, &all, &lock, e);
+
+	if (r < 0)
+		return r;
 	for (size_t i = all.n; i-- > 0;)
 		if (is_meant(&all.v[i], which))
 			entry_drop(&all, i);

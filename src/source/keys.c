@@ -59,6 +59,7 @@ void ssh_keys_done(struct ssh_keys *k)
 	for (size_t i = 0; i < k->n; i++) {
 		free(k->v[i].fingerprint);
 		free(k->v[i].name);
+		free(k->v[i].grants);
 		free(k->v[i].program);
 		free(k->v[i].type);
 		free(k->v[i].public_key);

@@ -58,14 +58,18 @@ int store_event_list(struct store *st, const char *app, unsigned limit, int64_t 
 	return 0;
 }
 
+void event_row_done(struct event_row *row)
+{
+	free(row->app);
+	free(row->who);
+	free(row->what);
+	free(row->detail);
+	free(row->result);
+}
+
 void event_rows_free(struct event_row *rows, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		free(rows[i].app);
-		free(rows[i].who);
-		free(rows[i].what);
-		free(rows[i].detail);
-		free(rows[i].result);
-	}
+	for (size_t i = 0; i < n; i++)
+		event_row_done(&rows[i]);
 	free(rows);
 }

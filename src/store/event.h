@@ -17,4 +17,5 @@ int store_event_add(struct store *st, const char *app, const char *who, const ch
 /* Newest first; app NULL: all; limit 0: no limit; after_id: only newer ones. */
 int store_event_list(struct store *st, const char *app, unsigned limit, int64_t after_id,
 		     struct event_row **ret, size_t *n, struct err **e);
+void event_row_done(struct event_row *row);
 void event_rows_free(struct event_row *rows, size_t n);

@@ -61,7 +61,7 @@ static void parses_options(void **state UNUSED)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		_cleanup_(err_freep) struct err *e = NULL;
 		_cleanup_(strv_done) struct strv args = { 0 }, set = { 0 };
-		struct cli cli = { .command = cases[i].c, .is_remote = cases[i].is_remote };
+		struct cli cli = { .command = cases[i].c, .who.is_remote = cases[i].is_remote };
 		int r = options_parse(&cli, (char **) (uintptr_t) cases[i].line, &args, &e);
 		_cleanup_(freep) char *text = err_text(e), *all = strv_join(&args, " "), *opts = NULL;
 

@@ -15,6 +15,7 @@
 #include "cli/ssh.h"
 #include "plan/root.h"
 #include "source/git.h"
+#include "source/grants.h"
 #include "source/keys.h"
 
 #define ZERO "0000000000000000000000000000000000000000"
@@ -161,6 +162,64 @@ static void knows_gits_protocols(void **state UNUSED)
 	assert_false(git_protocol_is_legal(""));
 	assert_false(git_protocol_is_legal("version=2\nid"));
 	assert_false(git_protocol_is_legal("$(id)"));
+}
+
+/* --- what a key may do -----------------------------------------------------------------------------------
+ */
+
+static const struct granted {
+	const char *name, *grants; /* NULL: everything */
+	enum role role;
+	const char *app; /* NULL: the host */
+	bool want;
+} granted[] = {
+	{ "no grants: who is on the machine", NULL, ROLE_ADMIN, NULL, true },
+	{ "admin: the host", "admin", ROLE_ADMIN, NULL, true },
+	{ "admin: any app", "admin", ROLE_ADMIN, "shop", true },
+	{ "deploy on all apps is not the host", "deploy", ROLE_ADMIN, NULL, false },
+	{ "admin of an app is not the host", "admin:shop", ROLE_ADMIN, NULL, false },
+	{ "admin of an app destroys it", "admin:shop", ROLE_ADMIN, "shop", true },
+	{ "admin of an app reads it", "admin:shop", ROLE_READ, "shop", true },
+	{ "deploy is not admin", "deploy:shop", ROLE_ADMIN, "shop", false },
+	{ "read is not deploy", "read:shop", ROLE_DEPLOY, "shop", false },
+	{ "a name is the whole name", "read:shop", ROLE_READ, "shop-2", false },
+	{ "a glob", "read:shop-*", ROLE_READ, "shop-2", true },
+	{ "a glob takes a dot too", "read:*", ROLE_READ, "a.b", true },
+	{ "one character", "read:sho?", ROLE_READ, "shop", true },
+	{ "the second grant", "read:blog,deploy:shop", ROLE_DEPLOY, "shop", true },
+	{ "grants do not mix", "deploy:blog,read:shop", ROLE_DEPLOY, "shop", false },
+	{ "whoever has a key", "read:blog", ROLE_NONE, NULL, true },
+};
+
+static void allows(void **state)
+{
+	const struct granted *row = *state;
+	_cleanup_(grants_done) struct grants g = { 0 };
+	_cleanup_(err_freep) struct err *e = NULL;
+
+	if (row->grants)
+		assert_int_equal(grants_parse(&g, row->grants, &e), 0);
+	assert_int_equal(grants_allow(row->grants ? &g : NULL, row->role, row->app), row->want);
+	_cleanup_(freep) char *text = grants_text(&g);
+	assert_string_equal(text, row->grants && !str_eq(row->grants, "read:*") ? row->grants
+				  : row->grants                                 ? "read"
+										: "");
+}
+
+static void refuses_what_is_no_grant(void **state UNUSED)
+{
+	static const char *const bad[] = { "",         ",",           "root",      "read:",
+					   "Admin",    "admin:A",     "read:a b",  "read:[a]",
+					   "read:a,b", "deploy:../x", "read:$(id)" };
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		_cleanup_(grants_done) struct grants g = { 0 };
+		_cleanup_(err_freep) struct err *e = NULL;
+
+		assert_int_equal(grants_parse(&g, bad[i], &e), ERR_REFUSED);
+		assert_int_equal(g.n, 0);
+		assert_false(grants_allow(&g, ROLE_READ, "a"));
+	}
 }
 
 /* --- real programs in a directory of the test ------------------------------------------------------------
@@ -705,6 +764,7 @@ int main(void)
 {
 	static const struct CMUnitTest fixed[] = {
 		cmocka_unit_test(refuses_what_is_no_hook_input),
+		cmocka_unit_test(refuses_what_is_no_grant),
 		cmocka_unit_test(refuses_a_megabyte),
 		cmocka_unit_test(knows_gits_protocols),
 		IN_PLACE(makes_a_repository),
@@ -724,7 +784,7 @@ int main(void)
 		IN_PLACE(keys_come_and_go),
 		IN_PLACE(refuses_a_path_that_breaks_the_line),
 	};
-	struct CMUnitTest tests[COUNT(choices) + COUNT(asked) + COUNT(fixed)];
+	struct CMUnitTest tests[COUNT(choices) + COUNT(asked) + COUNT(granted) + COUNT(fixed)];
 	size_t n = 0;
 
 	for (size_t i = 0; i < COUNT(choices); i++)
@@ -732,6 +792,8 @@ int main(void)
 			(struct CMUnitTest){ choices[i].name, chooses, NULL, NULL, (void *) &choices[i] };
 	for (size_t i = 0; i < COUNT(asked); i++)
 		tests[n++] = (struct CMUnitTest){ asked[i].name, parses, NULL, NULL, (void *) &asked[i] };
+	for (size_t i = 0; i < COUNT(granted); i++)
+		tests[n++] = (struct CMUnitTest){ granted[i].name, allows, NULL, NULL, (void *) &granted[i] };
 	for (size_t i = 0; i < COUNT(fixed); i++)
 		tests[n++] = fixed[i];
 	return cmocka_run_group_tests(tests, NULL, NULL);
