@@ -186,6 +186,7 @@ server_write_sshd_config() {
 	PrintMotd no
 	PrintLastLog no
 	MaxStartups 200
+	Subsystem sftp internal-sftp
 	SetEnv "HOME=$dir/home" "SLIPWAY_AUTHORIZED_KEYS=$dir/ssh/authorized_keys"
 	END
 }

@@ -9,6 +9,7 @@
 
 #include "base/words.h"
 #include "cli/cli.h"
+#include "cli/scp.h"
 #include "source/git.h"
 
 #define COMMAND_BYTES 131072 /* more than that does not fit into an environment variable anyway */
@@ -65,6 +66,27 @@ static void join_git(struct strv *argv)
 	argv->n--;
 }
 
+/* The subsystem "sftp" is named by what sshd_config says of it, with the arguments that stand there; which
+ * are not for the client to choose. */
+static void name_sftp(struct strv *argv)
+{
+	if (argv->n == 0 || !(str_eq(argv->v[0], "internal-sftp") || str_ends(argv->v[0], "/sftp-server")))
+		return;
+	strv_done(argv);
+	STRV_ADD(argv, "sftp-server");
+}
+
+/* scp's words are the far side's, not options of ours. */
+static void quote_scp(struct strv *argv)
+{
+	struct strv all = { 0 };
+
+	STRV_ADD(&all, "scp", "--");
+	strv_add(&all, (const char *const *) argv->v + 1);
+	strv_done(argv);
+	*argv = all;
+}
+
 static int judge_git(const struct strv *argv, struct err **e)
 {
 	const char *word = argv->v[0];
@@ -85,9 +107,10 @@ static int judge(const struct strv *argv, struct err **e)
 
 	if (str_eq(word, "git") || str_starts(word, "git-"))
 		return judge_git(argv, e);
-	if (str_eq(word, "scp") || str_ends(word, "sftp-server") || str_ends(word, "sftp"))
-		return err_set(e, ERR_PERMISSION, "files cannot be copied with '%.40s' here: use git push",
-			       word);
+	if (str_eq(word, "scp"))
+		return scp_judge(argv, e);
+	if (str_eq(word, "sftp-server") && argv->n == 1)
+		return 0;
 	if (command && command->needs & (CLI_HIDDEN | CLI_LOCAL))
 		return err_set(e, ERR_PERMISSION, "'%s' works only on the server itself", word);
 	return 0;
@@ -112,7 +135,11 @@ int ssh_parse(struct strv *argv, const char *text, struct err **e)
 			return err_wrap(e, ERR_USAGE, "reading the command");
 	}
 	join_git(argv);
-	return argv->n > 0 ? judge(argv, e) : 0;
+	name_sftp(argv);
+	int r = argv->n > 0 ? judge(argv, e) : 0;
+	if (r >= 0 && argv->n > 0 && str_eq(argv->v[0], "scp"))
+		quote_scp(argv);
+	return r;
 }
 
 static bool is_kept(const char *variable)

@@ -48,6 +48,8 @@
 	X(help)                                                                                              \
 	X(git_receive_pack)                                                                                  \
 	X(git_upload_pack)                                                                                   \
+	X(scp)                                                                                               \
+	X(sftp)                                                                                              \
 	X(complete)                                                                                          \
 	X(manual)                                                                                            \
 	X(git_hook)                                                                                          \
