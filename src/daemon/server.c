@@ -271,13 +271,28 @@ struct connection *connection_new(struct server *s, int fd)
 	return c;
 }
 
+/* Those who say nothing must not keep others out: the one that is silent longest goes. */
+static bool has_place(struct server *s)
+{
+	struct connection *oldest = NULL;
+
+	if (s->n_connections < CONNECTIONS_MAX)
+		return true;
+	for (struct connection *c = s->connections; c; c = c->next) /* the newest comes first */
+		if (!c->requests && c->out.len == 0)
+			oldest = c;
+	if (oldest)
+		connection_close(oldest);
+	return oldest != NULL;
+}
+
 static int on_listen(sd_event_source *source UNUSED, int listener, uint32_t events UNUSED, void *ctx)
 {
 	struct server *s = ctx;
 	/* cppcheck-suppress nullPointer; accept4() takes NULL for "not asked" */
 	_cleanup_(closep) int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd >= 0 && s->n_connections < CONNECTIONS_MAX && is_ours(fd))
+	if (fd >= 0 && is_ours(fd) && has_place(s))
 		(void) connection_new(s, take_fd(&fd));
 	return 0;
 }

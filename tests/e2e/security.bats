@@ -182,3 +182,24 @@ hostile() {
 		[[ $output != *"$clear"* && $output != *$'\e]'* ]]
 	done
 }
+
+@test "600 clients that say nothing keep nobody out" {
+	python3 - "$ROOT/run/slipwayd.sock" "$BATS_TEST_TMPDIR" <<-'END' 3>&- &
+	import resource, socket, sys, time
+	resource.setrlimit(resource.RLIMIT_NOFILE, (1024, max(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+	silent = []
+	for _ in range(600):
+	    s = socket.socket(socket.AF_UNIX)
+	    s.connect(sys.argv[1])
+	    silent.append(s)
+	open(sys.argv[2] + "/there", "w").close()
+	while True:
+	    time.sleep(60)
+	END
+	local flood=$! status=0
+	wait_until test -e "$BATS_TEST_TMPDIR/there"
+	run timeout 60 "$SLIPWAY_BIN/slipway" --root "$ROOT" status
+	kill "$flood"
+	[ "$status" -eq 0 ]
+	[[ $output == *running* ]]
+}
