@@ -1,16 +1,21 @@
 /* Recovery: the new store's rows, in one transaction. */
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/proc.h"
 #include "check/check.h"
 #include "daemon/recover-internal.h"
+#include "plan/name.h"
+#include "plan/root.h"
 #include "store/deployment.h"
 #include "store/event.h"
 #include "store/inspect.h"
 #include "store/instance.h"
 #include "store/port.h"
 #include "store/run.h"
+#include "store/user.h"
 
 struct writing {
 	struct found *f;
@@ -289,6 +294,36 @@ static int write_rest(struct writing *w, struct err **e)
 	return r;
 }
 
+/* ---- users ---- */
+
+static bool is_app(const struct found *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_apps; i++)
+		if (str_eq(f->apps[i].name, name))
+			return true;
+	return false;
+}
+
+/* data/APP belongs to the app's user; what was destroyed and left its data keeps it from others. */
+static int write_users(struct writing *w, struct err **e)
+{
+	_cleanup_(freep) char *parent = root_path(w->f->root, "data");
+	_cleanup_(strv_done) struct strv names = { 0 };
+	unsigned first, last;
+	int r = host_users(&w->f->host, &first, &last) ? dir_list(parent, &names, e) : 0;
+
+	for (size_t i = 0; r >= 0 && i < names.n; i++) {
+		_cleanup_(freep) char *path = path_join(parent, names.v[i]);
+		struct stat st;
+
+		if (app_name_is_legal(names.v[i]) && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
+		    st.st_uid >= first && st.st_uid <= last)
+			r = store_user_restore(&w->st, names.v[i], st.st_uid,
+					       is_app(w->f, names.v[i]) ? st.st_uid : 0, e);
+	}
+	return r;
+}
+
 /* ---- all of it ---- */
 
 static void find_last(struct writing *w)
@@ -304,7 +339,7 @@ static void find_last(struct writing *w)
 	}
 }
 
-static int write_all(struct writing *w, const char *by, struct err **e)
+static int write_store(struct writing *w, const char *by, struct err **e)
 {
 	_cleanup_(tx_end) struct tx tx = { 0 };
 	int r = tx_begin(&tx, &w->st, e);
@@ -320,6 +355,8 @@ static int write_all(struct writing *w, const char *by, struct err **e)
 			return err_wrap(e, r, "'%s'", w->f->apps[i].name);
 	}
 	if (r >= 0)
+		r = write_users(w, e);
+	if (r >= 0)
 		r = write_rest(w, e);
 	if (r >= 0)
 		r = store_deployment_skip(&w->st, w->last, e);
@@ -333,7 +370,7 @@ int recover_write(struct found *f, const char *path, const char *by, struct err 
 	int r = store_open(&w.st, path, true, e);
 
 	if (r >= 0)
-		r = write_all(&w, by, e);
+		r = write_store(&w, by, e);
 	if (r >= 0)
 		r = store_settle(&w.st, e);
 	store_close(&w.st);

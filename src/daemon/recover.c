@@ -6,10 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash-point.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "daemon/recover-internal.h"
@@ -114,8 +117,10 @@ static int put_in_place(const char *new, const char *store, const char *kept, st
 	_cleanup_(closep) int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int r = fd < 0 ? err_set(e, -errno, "opening %s: %m", dir) : 0;
 
-	for (size_t i = 0; r >= 0 && i < COUNT(parts); i++)
+	for (size_t i = 0; r >= 0 && i < COUNT(parts); i++) {
 		r = move_part(store, kept, parts[i], e);
+		crash_point("recover.moved.%zu", i);
+	}
 	if (r >= 0 && (fsync(fd) < 0 || rename(new, store) < 0 || fsync(fd) < 0))
 		r = err_set(e, -errno, "putting the new store in place: %m");
 	return r;
@@ -128,6 +133,7 @@ static int make_store(struct found *f, const char *store, const char *by, char *
 
 	if (r >= 0)
 		r = recover_write(f, new, by, e);
+	crash_point("recover.made");
 	for (size_t i = 1; r >= 0 && i < COUNT(parts); i++) { /* empty by now */
 		_cleanup_(freep) char *part = xasprintf("%s%s", new, parts[i]);
 
@@ -138,6 +144,7 @@ static int make_store(struct found *f, const char *store, const char *by, char *
 		str_set(kept, NULL);
 	if (r >= 0)
 		r = put_in_place(new, store, *kept ? *kept : store, e);
+	crash_point("recover.in-place");
 	if (r < 0)
 		(void) remove_parts(new, NULL);
 	return r;
@@ -198,13 +205,29 @@ static int lock(const char *root, struct err **e)
 		      : fd;
 }
 
+/* What it makes has to belong to whom slipwayd runs as. */
+static int check_owner(const char *root, struct err **e)
+{
+	struct stat st;
+
+	if (stat(root, &st) < 0 || st.st_uid == geteuid())
+		return 0; /* a missing one is made */
+	const struct passwd *owner = getpwuid(st.st_uid);
+	_cleanup_(freep) char *name = owner ? xstrdup(owner->pw_name) : xasprintf("%u", (unsigned) st.st_uid);
+
+	return err_set(e, ERR_PERMISSION, "%s belongs to %s: run `slipway recover` as that user", root, name);
+}
+
 int recover_run(const char *root, const char *by, bool is_dry, json_t **report, struct err **e)
 {
 	_cleanup_(freep) char *store = root_store(root), *why = NULL, *kept = NULL;
 	_cleanup_(found_done) struct found f = { .root = root };
 	_cleanup_(closep) int lock_fd = -1;
-	int r = root_make(root, NULL, e);
+	int r = check_owner(root, e);
 
+	crash_role(root, "recover");
+	if (r >= 0)
+		r = root_make(root, NULL, e);
 	if (r >= 0 && !is_dry)
 		r = lock_fd = lock(root, e);
 	if (r >= 0)

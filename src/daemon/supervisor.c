@@ -202,7 +202,7 @@ static int on_start(sd_event_source *s, void *ctx)
 	struct daemon *d = ctx;
 	_cleanup_(tx_end) struct tx tx = { 0 };
 	_cleanup_(err_freep) struct err *e = NULL;
-	struct instance *batch[BATCH];
+	struct instance *batch[BATCH] = { NULL };
 	size_t n = 0;
 	int r = tx_begin(&tx, &d->store, &e);
 

@@ -89,3 +89,11 @@ int store_user_set(struct store *st, const char *app, int64_t active, int64_t be
 
 	return r < 0 ? r : 0;
 }
+
+int store_user_restore(struct store *st, const char *app, int64_t uid, int64_t active, struct err **e)
+{
+	int r = store_run(st, e, "INSERT OR IGNORE INTO app_user VALUES (:uid, :app, :active, -1)",
+			  F(":uid", uid), F(":app", app), F(":active", active));
+
+	return r < 0 ? r : 0;
+}

@@ -27,4 +27,6 @@ struct user_choice {
 };
 int store_user_assign(struct store *st, const char *app, const struct user_choice *c, int64_t *ret,
 		      struct err **e);
+/* recover: a user that the app's files say it has; active 0: of an app that there is not any more. */
+int store_user_restore(struct store *st, const char *app, int64_t uid, int64_t active, struct err **e);
 int store_user_set(struct store *st, const char *app, int64_t active, int64_t before, struct err **e);

@@ -129,3 +129,37 @@ bad_middle() {
 	lost bad_header
 	lost bad_middle
 }
+
+@test "killed at any point it is run again, and finds everything" {
+	local hooks=${SLIPWAY_HOOKS_BIN-$SLIPWAY_BIN} point
+	[ -n "$hooks" ] || skip "there is no build with hooks (./check --quick makes none)"
+	remember
+	kill_slipwayd
+	truncated
+	for point in recover.made recover.moved.0 recover.moved.3 recover.made recover.in-place; do
+		mkdir -p "$ROOT/run/crash"
+		rm -f "$ROOT/run/crash/hit"
+		echo "$point recover" >"$ROOT/run/crash/at"
+		run "$hooks/slipway" --root "$ROOT" recover
+		[ -s "$ROOT/run/crash/hit" ] || skip "this build has no debug hooks: set SLIPWAY_HOOKS_BIN"
+		[ "$status" -eq 137 ]
+	done
+	rm -r "$ROOT/run/crash"
+	run slipway recover
+	[ "$status" -eq 0 ]
+	[[ $output == *'nothing to recover'* ]]
+	[ -z "$(find "$ROOT" -maxdepth 1 -name '*.recovering*')" ]
+	server_start_slipwayd
+	is_as_before
+}
+
+@test "somebody else is told whom to run it as, and makes nothing" {
+	[ "$(id -u)" = 0 ] || skip "it takes root to be somebody else"
+	local other=$BATS_TEST_TMPDIR/other
+	mkdir "$other"
+	chown 65534 "$other"
+	run slipway --root "$other" recover
+	[ "$status" -eq 7 ]
+	[[ $output == *"$other belongs to nobody"* ]]
+	[ -z "$(ls -A "$other")" ]
+}

@@ -227,3 +227,29 @@ said" ]
 	[[ $output == *ork* ]]
 	[ "$(instances forks '.[0].limits.pids.by')" = rlimit ]
 }
+
+@test "a store that was made anew knows the users, also that of an app that is gone" {
+	worker known
+	push known
+	worker leaves
+	push leaves
+	local known leaves
+	known=$(user_of known)
+	leaves=$(user_of leaves)
+	slipway destroy leaves --yes
+	slipway shutdown
+	wait_until slipwayd_is_gone
+	rm -f "$ROOT"/state.db*
+	run slipway recover
+	[ "$status" -eq 0 ]
+	server_start_slipwayd
+	slipway restart known
+	wait_until running_is known 1
+	[ "$(user_of known)" = "$known" ]
+	[ "$(slipway run known id -u)" = "$known" ]
+	worker newcomer
+	push newcomer
+	[ "$(user_of newcomer)" -ne "$leaves" ]
+	[ "$(user_of newcomer)" -ne "$known" ]
+}
+slipwayd_is_gone() { ! kill -0 "$SLIPWAYD_PID" 2>/dev/null; }
