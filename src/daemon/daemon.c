@@ -254,7 +254,10 @@ static int open_store(struct daemon *d, const char *path, struct err **e)
 					 text)
 			       : err_set(e, r, "%s", text);
 	}
-	return store_open(&d->store, path, true, e);
+	r = store_open(&d->store, path, true, e);
+
+	d->store.is_brief = true;
+	return r;
 }
 
 static int prepare(struct daemon *d, struct err **e)

@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include "store/inspect.h"
 
-/* A cache of 256 KiB is plenty for rows this small; a writer waits 10 s for another one. */
+enum { PATIENCE_MS = 10000, BRIEF_MS = 100 };
+
+/* A cache of 256 KiB is plenty for rows this small; a writer waits for another one. */
 static const char settings[] = "PRAGMA busy_timeout=10000; PRAGMA foreign_keys=ON; PRAGMA synchronous=FULL;"
 			       "PRAGMA cache_size=-256; PRAGMA trusted_schema=OFF; PRAGMA temp_store=MEMORY;"
 			       "PRAGMA journal_size_limit=65536;";
@@ -43,7 +45,7 @@ int store_error(struct store *st, int rc, const char *sql, struct err **e)
 	if (primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB)
 		return store_damaged(file_of(st), sqlite3_errstr(primary), e);
 	if (primary == SQLITE_BUSY || primary == SQLITE_LOCKED)
-		return err_set(e, -EBUSY, "%s has been locked by another process for 10 s; try again",
+		return err_set(e, -EBUSY, "%s has been locked by another process for too long; try again",
 			       file_of(st));
 	if (primary == SQLITE_PERM || primary == SQLITE_READONLY || primary == SQLITE_CANTOPEN)
 		return err_set(e, -EACCES,
@@ -73,6 +75,17 @@ int store_query(sqlite3_stmt **ret, struct store *st, struct err **e, const char
 	return 0;
 }
 
+/* After a write: how long will the next one wait? */
+static void set_patience(struct store *st, int rc)
+{
+	bool is_away = (rc & 0xff) == SQLITE_BUSY;
+
+	if (!st->is_brief || is_away == st->is_away)
+		return;
+	st->is_away = is_away;
+	(void) sqlite3_busy_timeout(st->db, is_away ? BRIEF_MS : PATIENCE_MS);
+}
+
 int store_exec(struct store *st, struct err **e, const char *sql, const struct field *f, size_t n)
 {
 	_cleanup_(sqlite3_finalizep) sqlite3_stmt *q = NULL;
@@ -83,6 +96,7 @@ int store_exec(struct store *st, struct err **e, const char *sql, const struct f
 	do
 		rc = sqlite3_step(q);
 	while (rc == SQLITE_ROW);
+	set_patience(st, rc);
 	return rc == SQLITE_DONE ? sqlite3_changes(st->db) : store_error(st, rc, sql, e);
 }
 

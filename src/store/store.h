@@ -14,6 +14,10 @@
 
 struct store {
 	sqlite3 *db;
+	/* Set it where a loop must go on: once a lock has been waited for in vain (10 s), the next writes
+	 * wait only 100 ms for it, until one succeeds. */
+	bool is_brief;
+	bool is_away; /* the last write was in vain */
 };
 
 /*

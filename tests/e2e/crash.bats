@@ -180,6 +180,13 @@ fill() {
 	wait_until is_whole 99 99
 }
 
+runs_anew() {
+	local now
+	now=$(instances app '.[] | select(.service == "worker" and .state == "running") | .pid' | head -n 1)
+	[ -n "$now" ] && [ "$now" != "$1" ]
+}
+store_pid() { store "SELECT pid FROM instance WHERE service = 'worker' ORDER BY deployment DESC LIMIT 1"; }
+
 @test "a store that another process locks for long delays, and breaks nothing" {
 	slow
 	local old
@@ -193,6 +200,17 @@ db.execute("BEGIN IMMEDIATE")
 sys.stdin.read()' "$ROOT/state.db" <"$BATS_TEST_TMPDIR/hold" 3>&- &
 	exec 7>"$BATS_TEST_TMPDIR/hold"
 	WAIT_SECONDS=120 wait_until grep -rqs 'has been locked by another process' "$ROOT/logs/app" "$SERVER_DIR/slipwayd.log"
+	# What dies meanwhile is started again, as often as it has to, and slipwayd answers.
+	local dead now
+	for _ in 1 2 3; do
+		dead=$(pid_of app worker)
+		kill -KILL -- "-$dead"
+		WAIT_SECONDS=120 wait_until runs_anew "$dead"
+	done
+	run slipway status
+	[ "$status" -eq 0 ]
+	now=$(pid_of app worker)
+	[ "$(store_pid)" != "$now" ]
 	exec 7>&-
 	wait "$pusher" || :
 	cat "$BATS_TEST_TMPDIR/push"
