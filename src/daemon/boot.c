@@ -184,9 +184,12 @@ static int on_look(sd_event_source *s UNUSED, uint64_t at UNUSED, void *ctx)
 {
 	struct instance *i = ctx;
 	struct boot *b = i->boot;
-	struct check_target target = {
-		i->row.service, i->row.ordinal, b->address, i->row.port, NULL, i->child.pid, -1, 0, NULL
-	};
+	struct check_target target = { .service = i->row.service,
+				       .ordinal = i->row.ordinal,
+				       .address = b->address,
+				       .port = i->row.port,
+				       .pid = i->child.pid,
+				       .exit_fd = -1 };
 	int r = check_attempt(&b->check, &target);
 
 	if (r > 0) {

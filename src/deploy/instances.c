@@ -37,8 +37,15 @@ static int check_one(struct deploy *d, const struct target *t, struct err **e)
 	const char *host = plan->route.hosts.n ? plan->route.hosts.v[0] : NULL;
 	_cleanup_(closep) int exit_fd = t->pid > 0 ? pidfd_of((pid_t) t->pid) : -1;
 	_cleanup_(freep) char *socket = root_uwsgi_socket(d->root, t->port);
-	struct check_target target = { t->service->name, t->ordinal, d->plan.bind_address, t->port, host,
-				       (pid_t) t->pid,   exit_fd,    CHECK_CONNECT_MS,     socket };
+	struct check_target target = { .service = t->service->name,
+				       .ordinal = t->ordinal,
+				       .address = d->plan.bind_address,
+				       .port = t->port,
+				       .host = host,
+				       .pid = (pid_t) t->pid,
+				       .exit_fd = exit_fd,
+				       .connect_ms = CHECK_CONNECT_MS,
+				       .socket = socket };
 
 	if (t->pid > 0 && exit_fd == -ESRCH)
 		return err_set(e, ERR_FAILED, "%s.%u ended as soon as it was started", t->service->name,
