@@ -77,6 +77,14 @@ static int usable_port(struct deploy *d, struct target *t, unsigned slot, struct
 	return r < 0 ? r : reserved_port(d, t, slot, e);
 }
 
+static bool is_live(const struct deploy *d, const struct instance_row *rows, size_t n, unsigned port)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].port == port && rows[i].deployment == d->app.live_deployment)
+			return true;
+	return false;
+}
+
 static int free_slot(struct deploy *d, const struct instance_row *rows, size_t n, struct target *t,
 		     struct err **e)
 {
@@ -88,9 +96,11 @@ static int free_slot(struct deploy *d, const struct instance_row *rows, size_t n
 		if (!is_used(rows, n, t->port))
 			return usable_port(d, t, slot, e);
 	}
-	/* Both are in use while a former generation is still being retired; `start` waits for it, slot 0 is
-	 * next. */
-	return reserved_port(d, t, 0, e);
+	/* Both are in use while a former generation is still being retired: its port is next, and `start`
+	 * ends it. */
+	int r = reserved_port(d, t, 0, e);
+
+	return r >= 0 && is_live(d, rows, n, t->port) ? reserved_port(d, t, 1, e) : r;
 }
 
 int targets_plan(struct deploy *d, struct err **e)

@@ -299,3 +299,17 @@ teardown_file() { server_stop; }
 	[ "$(instances squatted '.[0].port')" != "$port" ]
 	answers squatted 3
 }
+
+@test "quick redeploys of what does not stop when asked to change ports, and lose no request" {
+	app_create stubborn
+	procfile stubborn 'web: trap "" TERM; exec python3 server.py'
+	push stubborn
+	load_start stubborn 30
+	for version in 2 3 4 5; do
+		run push_version stubborn $version
+		[ "$status" -eq 0 ]
+		answers stubborn $version
+	done
+	load_stop | jq -e '.failed == 0 and .ok > 0'
+	slipway destroy stubborn --yes
+}

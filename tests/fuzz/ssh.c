@@ -16,7 +16,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	MUST(argv.v[argv.n] == NULL);
 	const struct command *command = cli_find(argv.v[0]);
-	MUST(!command || !(command->needs & (CLI_HIDDEN | CLI_LOCAL)) || str_starts(argv.v[0], "git-"));
+	bool is_copy = str_eq(argv.v[0], "scp") || str_eq(argv.v[0], "sftp-server");
+	MUST(!command || !(command->needs & (CLI_HIDDEN | CLI_LOCAL)) || str_starts(argv.v[0], "git-") ||
+	     is_copy);
+	if (is_copy) /* nothing of it can be an option of ours, nor one of ssh's */
+		MUST(str_eq(argv.v[0], "scp") ? argv.n >= 4 && str_eq(argv.v[1], "--") : argv.n == 1);
 	if (str_starts(argv.v[0], "git-"))
 		MUST(argv.n == 2 && *argv.v[1] != '-' &&
 		     (str_eq(argv.v[0], "git-receive-pack") || str_eq(argv.v[0], "git-upload-pack")));
