@@ -212,12 +212,8 @@ static int run_events(struct cli *cli, char **argv, struct err **e)
 		r = store_event_list(&cli->store, app, cli_may(cli, ROLE_ADMIN, NULL) ? (unsigned) limit : 0,
 				     0, &rows, &n, e);
 	n = hide_events(cli, rows, n, (size_t) limit);
-	if (r >= 0 && app && n == 0) {
-		struct app_row row = { 0 };
-
-		r = store_app_get(&cli->store, app, &row, e);
-		app_row_done(&row);
-	}
+	if (r >= 0 && app && n == 0)
+		r = cli_open_app(cli, &argv[0], e);
 	if (r < 0)
 		return r;
 	if (cli->is_json)

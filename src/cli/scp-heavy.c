@@ -56,7 +56,7 @@ static int choose_level(struct cli *cli, struct sandbox *box, struct err **e)
 {
 	box->level = SANDBOX_BOTH;
 	box->level = sandbox_in_force(box, NULL);
-	if (box->level & SANDBOX_BWRAP && box->level != SANDBOX_NONE)
+	if (box->level & SANDBOX_BWRAP)
 		box->level = SANDBOX_BWRAP;
 	if (box->level == SANDBOX_NONE && !cli_may(cli, ROLE_ADMIN, NULL))
 		return err_set(e, ERR_MISSING,

@@ -53,6 +53,14 @@ push_as() {
 		[ "${there//secret/APP}" = "${missing//secrex/APP}" ] || { echo "$command: $there / $missing" && false; }
 		[ "${there##*$'\n'}" -ne 0 ]
 	done
+	# a name that is its to ask for, and near one that is not
+	slipway keys:allow owner admin:shop-next,deploy:secre
+	for command in ps events status logs plan disk; do
+		run as owner "$command secre"
+		[ "$status" -eq 3 ]
+		[[ $output == *"'secre' not found"* && $output != *secret* ]]
+	done
+	slipway keys:allow owner admin:shop-next
 	run as reader ps sho
 	[ "$status" -eq 3 ]
 	[[ $output != *shop-next* ]]
