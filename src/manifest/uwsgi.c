@@ -144,24 +144,12 @@ static void add_php(struct strv *to, const char *command)
 
 static void add_kind(struct strv *to, const struct plan_service *service, const struct settings *s)
 {
-	switch (service->kind) {
-	case SERVICE_WSGI:
-		add_python(to, s);
-		strv_addf(to, "module = %s", service->command);
-		break;
-	case SERVICE_JWSGI:
-		STRV_ADD(to, "plugin = jvm", "plugin = jwsgi");
-		strv_addf(to, "jwsgi = %s", service->command);
-		add_number(to, s, "threads", "UWSGI_THREADS", 1, 1024, 4);
-		break;
-	case SERVICE_RWSGI:
-		STRV_ADD(to, "plugin = rack");
-		strv_addf(to, "rack = %s", service->command);
-		STRV_ADD(to, "post-buffering = 4096");
-		break;
-	default:
+	if (service->kind == SERVICE_PHP) {
 		add_php(to, service->command);
+		return;
 	}
+	add_python(to, s);
+	strv_addf(to, "module = %s", service->command);
 }
 
 /* What would take the app out of slipway's hands. */
@@ -240,7 +228,7 @@ static void add_include(struct strv *to, int dir, const struct settings *s)
 		read_include(to, path, text, s->problems);
 }
 
-static void check_command(const struct plan_service *service, const char *file, struct problems *problems)
+static bool check_command(const struct plan_service *service, const char *file, struct problems *problems)
 {
 	const char *fault = NULL;
 
@@ -256,6 +244,7 @@ static void check_command(const struct plan_service *service, const char *file, 
 	if (fault)
 		problem_add(problems, SEVERITY_ERROR, file, service->line, 1, "'%s: %s': %s", service->name,
 			    service->command, fault);
+	return !fault;
 }
 
 /* What is HTTP for the second of them would reach nobody. */
@@ -282,7 +271,8 @@ void uwsgi_compile(struct plan *p, const struct manifest_input *in, const char *
 		if (!uwsgi_serves(service->kind, service->command) || !*service->command)
 			continue;
 		has_any = true;
-		check_command(service, file, s->problems);
+		if (!check_command(service, file, s->problems))
+			continue;
 		add_common(&service->uwsgi, p, service, s);
 		STRV_ADD(&service->uwsgi, "plugin = ping"); /* for the check */
 		add_kind(&service->uwsgi, service, s);

@@ -21,9 +21,6 @@ static const struct {
 	{ "python3", "uwsgi-plugin-python3" },
 	{ "asyncio_python3", "uwsgi-plugin-asyncio-python3" },
 	{ "greenlet_python3", "uwsgi-plugin-greenlet-python3" },
-	{ "rack", "uwsgi-plugin-rack-ruby3.1 (Debian 13: ruby3.3)" },
-	{ "jvm", "uwsgi-plugin-jvm-openjdk-17 (Debian 13: 21)" },
-	{ "jwsgi", "uwsgi-plugin-jwsgi-openjdk-17 (Debian 13: 21)" },
 	{ "php", "uwsgi-plugin-php" },
 };
 

@@ -209,3 +209,31 @@ port_of() { instances "$1" ".[0].port"; }
 	run slipway run other "ls $ROOT/uwsgi/$(port_of mine)/sock"
 	[ "$status" -ne 0 ]
 }
+
+@test "a php service serves PHP and static files from the directory, no source, and an index" {
+	need_plugin php
+	app_empty php
+	mkdir "$WORK/php/public"
+	echo '<?php echo "php ", $_GET["a"] ?? "-", " ", $_SERVER["HTTP_HOST"];' >"$WORK/php/public/index.php"
+	echo 'body{}' >"$WORK/php/public/a.css"
+	echo '<?php $secret = "do-not-tell";' >"$WORK/php/public/x.inc"
+	procfile php 'php: public'
+	run push php
+	[ "$status" -eq 0 ]
+	[ "$(http php.localhost '/index.php?a=1')" = "php 1 php.localhost" ]
+	[ "$(http php.localhost /)" = "php - php.localhost" ]
+	[ "$(http php.localhost /a.css)" = 'body{}' ]
+	run http php.localhost /x.inc
+	[[ $output != *do-not-tell* ]]
+	run http php.localhost /../Procfile
+	[[ $output != *"php: public"* ]]
+}
+
+@test "rwsgi and jwsgi: what uWSGI cannot load is a command that serves HTTP" {
+	app_create command
+	procfile command 'rwsgi: python3 server.py'
+	run push command
+	[ "$status" -eq 0 ]
+	[ "$(ask command .version)" = 1 ]
+	grep -q 'proxy_pass http://command;' "$ROOT/nginx/command.conf"
+}
